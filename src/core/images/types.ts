@@ -1,0 +1,89 @@
+/**
+ * Images: a name (`docker.io/library/redis:7`) points at a manifest or an index in the content store; the
+ * image's *id* is the digest of its config for this platform, as classic Docker has it. The same images serve
+ * the engine, the builder and the kubelet.
+ */
+import type { Readable } from 'node:stream';
+import type { ImageConfig } from '#api/oci/image.ts';
+import type { Content, Descriptor, Digest, Platform } from '#core/content/types.ts';
+import type { ChainId } from '#core/snapshots/types.ts';
+
+export interface Images {
+  /** All images, each once, newest first. */
+  list(): readonly Image[];
+  /** By name in any form that Docker takes (`redis`, `redis:7`, `name@digest`), id, or unique id prefix. */
+  get(reference: string): Image | undefined;
+  /** The image of `manifest`, whose blobs are in content: layers are unpacked, names added. */
+  add(manifest: Descriptor, names: readonly string[], options?: { onProgress?: PullProgress; signal?: AbortSignal }): Promise<Image>;
+  tag(id: Digest, name: string): Promise<void>;
+  /** Removes one name; the image stays until `remove`. */
+  untag(name: string): Promise<void>;
+  /** Removes an image with its names and the layers and blobs that nothing else needs; returns the chain ids removed. */
+  remove(id: Digest): Promise<ChainId[]>;
+  /** From a registry (or a mirror of it), with what is missing; verified by digest. */
+  pull(reference: string, options?: PullOptions): Promise<PullResult>;
+  push(reference: string, options?: PushOptions): Promise<{ digest: Digest; size: number }>;
+  /** What a registry says of a reference, without pulling. */
+  resolveRemote(reference: string, options?: PullOptions): Promise<{ descriptor: Descriptor; platforms: Platform[] }>;
+  /** Makes an image from layers that exist (the builder, commit, import). */
+  assemble(config: ImageConfig, layers: readonly Descriptor[], names: readonly string[], options?: { parent?: Digest }): Promise<Image>;
+  /** A `docker save` archive (OCI layout with manifest.json). */
+  save(references: readonly string[]): Promise<Readable>;
+  /** Loads a docker-archive or OCI layout, plain, gzip or zstd. */
+  load(archive: Readable, options?: { onProgress?: PullProgress; signal?: AbortSignal }): Promise<LoadedImage[]>;
+  readonly content: Content;
+}
+
+export interface Image {
+  id: Digest;
+  manifest: Descriptor;
+  /** Fully qualified names with tag, sorted. */
+  names: readonly string[];
+  /** `repository@digest` for what came from or went to a registry. */
+  digests: readonly string[];
+  config: ImageConfig;
+  /** Layer descriptors, base first. */
+  layers: readonly Descriptor[];
+  chain: ChainId;
+  /** Unpacked bytes of all layers. */
+  size: number;
+  parent?: Digest;
+  /** When it got its newest name, ms. */
+  taggedAt: number;
+}
+
+export interface RegistryAuth {
+  username?: string;
+  password?: string;
+  identityToken?: string;
+  registryToken?: string;
+  serverAddress?: string;
+}
+
+export interface PullOptions {
+  auth?: RegistryAuth;
+  platform?: Platform;
+  onProgress?: PullProgress;
+  signal?: AbortSignal;
+}
+
+export interface PushOptions {
+  auth?: RegistryAuth;
+  onProgress?: PullProgress;
+  signal?: AbortSignal;
+}
+
+export interface PullResult {
+  image: Image;
+  digest: Digest;
+  /** False where all was there already. */
+  updated: boolean;
+}
+
+export interface LoadedImage {
+  image: Image;
+  names: string[];
+}
+
+/** One step of one layer (or of the whole, without `layer`), in Docker's words (`Pulling fs layer`, `Downloading`, …). */
+export type PullProgress = (event: { layer?: Digest; status: string; current?: number; total?: number }) => void;

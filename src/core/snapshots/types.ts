@@ -1,0 +1,67 @@
+/**
+ * Snapshots: directories made of layers (containerd's model). A *layer* is named by its chain id, immutable
+ * once committed, and stands on its parent. An *active* snapshot is a writable directory on top of a
+ * layer, named by its owner's key (a container's id). Both become a directory tree by being mounted.
+ *
+ * Life: `unpack` adds layers; `create` makes an active snapshot; `mount`/`unmount` show it; `diff` gives its
+ * changes as a layer tar; `commit` turns it into a layer with no copy; `remove` ends it. Mounts outlive the
+ * daemon; after a restart `mount` of a mounted key is a no-op.
+ * Nothing in an archive can write outside the snapshot's root.
+ */
+import type { Readable } from 'node:stream';
+import type { Descriptor, Digest } from '#core/content/types.ts';
+
+/** The chain id of a layer: sha256 over the diff ids below it (OCI image spec); '' is the empty base. */
+export type ChainId = Digest | '';
+
+export interface Snapshots {
+  has(chain: ChainId): boolean;
+  /**
+   * Unpacks a layer blob (tar; gzip or zstd by its content) on `parent`; its uncompressed digest must be
+   * `diffId` (`invalid`). Runs off the main thread. A second caller of the same layer waits for the first.
+   */
+  unpack(parent: ChainId, blob: Descriptor, diffId: Digest, options?: { onProgress?: (bytes: number) => void; signal?: AbortSignal }): Promise<ChainId>;
+  /** An active snapshot on `parent`; `already-exists`. */
+  create(key: string, parent: ChainId, options?: { labels?: Record<string, string> }): Promise<void>;
+  /** Mounts an active snapshot at a fixed place below the root and returns it. */
+  mount(key: string): Promise<string>;
+  /** Mounts a layer read-only for as long as `use` runs. */
+  view<T>(chain: ChainId, use: (root: string) => Promise<T>): Promise<T>;
+  unmount(key: string): Promise<void>;
+  mountpoint(key: string): string | undefined;
+  /** Removes an active snapshot, unmounting it; absent is fine. */
+  remove(key: string): Promise<void>;
+  /** What the active snapshot changed, sorted by path. */
+  changes(key: string): Promise<SnapshotChange[]>;
+  /** Those changes as a layer tar (OCI whiteouts), deterministic. */
+  diff(key: string): Promise<Readable>;
+  /**
+   * Turns an active snapshot into a layer: its changes go to `content` (gzip) and the directory itself
+   * becomes the unpacked layer. An empty change set gives a layer too; ask `changes` first.
+   */
+  commit(key: string): Promise<CommittedLayer>;
+  /** Bytes of an active snapshot's own files, or of a layer's. */
+  usage(key: string | ChainId): Promise<{ bytes: number; inodes: number }>;
+  layers(): readonly LayerInfo[];
+  active(): readonly { key: string; parent: ChainId }[];
+  /** Removes a layer that nothing stands on (`conflict` otherwise). */
+  removeLayer(chain: ChainId): Promise<void>;
+}
+
+export interface SnapshotChange {
+  path: string;
+  kind: 'modified' | 'added' | 'deleted';
+}
+
+export interface LayerInfo {
+  chain: ChainId;
+  parent: ChainId;
+  diffId: Digest;
+  bytes: number;
+}
+
+export interface CommittedLayer {
+  chain: ChainId;
+  diffId: Digest;
+  descriptor: Descriptor;
+}
