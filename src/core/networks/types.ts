@@ -1,0 +1,111 @@
+/**
+ * Networks: bridges with address management, endpoints in sandboxes, published ports, names.
+ *
+ * A *network* has a driver (`bridge`, `host`, `none`) and subnets. An *endpoint* joins one sandbox's network
+ * namespace to one network: a veth pair, an address, routes. A *published port* leads from the host to an
+ * endpoint. On networks other than the default one, containers find each other by name through a DNS server
+ * at 127.0.0.11 inside their namespace. All of it outlives the daemon and is found again.
+ * Subnets are chosen so that they do not overlap what the host has. The MTU follows the host's uplink.
+ */
+export interface Networks {
+  list(): readonly Network[];
+  /** By id, name, or unique id prefix. */
+  get(reference: string): Network | undefined;
+  /** `already-exists`; `forbidden` for a predefined name or an overlap; `exhausted` where no subnet is left. */
+  create(spec: NetworkSpec): Promise<Network>;
+  /** `forbidden` while it has endpoints or is predefined. */
+  remove(id: string): Promise<void>;
+  /** Joins a sandbox's network namespace to a network. */
+  attach(networkId: string, spec: EndpointSpec): Promise<Endpoint>;
+  /** Leaves; absent is fine. Works when the namespace is already gone. */
+  detach(networkId: string, sandboxId: string): Promise<void>;
+  endpoints(filter: { network?: string; sandbox?: string }): readonly Endpoint[];
+  /**
+   * Publishes ports of a sandbox, all or none. Port taken: `conflict` with Docker's text
+   * (`…Bind for 0.0.0.0:80 failed: port is already allocated`). Host port 0 takes a free one.
+   */
+  publish(sandboxId: string, ports: readonly PortRequest[]): Promise<PublishedPort[]>;
+  unpublish(sandboxId: string): Promise<void>;
+  published(sandboxId: string): readonly PublishedPort[];
+  /** Opens the DNS server of a sandbox at 127.0.0.11 (user-defined networks). */
+  serveNames(sandboxId: string, options: { namespace: string; upstreams: readonly string[] }): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface NetworkSpec {
+  name: string;
+  driver: 'bridge' | 'host' | 'none';
+  internal?: boolean;
+  attachable?: boolean;
+  enableIPv6?: boolean;
+  ipam?: { driver?: string; config: readonly IpamConfig[]; options?: Record<string, string> };
+  options?: Record<string, string>;
+  labels?: Record<string, string>;
+}
+
+export interface IpamConfig {
+  subnet: string;
+  ipRange?: string;
+  gateway?: string;
+  auxiliaryAddresses?: Record<string, string>;
+}
+
+export interface Network {
+  id: string;
+  name: string;
+  driver: 'bridge' | 'host' | 'none';
+  predefined: boolean;
+  internal: boolean;
+  attachable: boolean;
+  enableIPv6: boolean;
+  createdAt: number;
+  ipam: { driver: string; config: readonly IpamConfig[]; options: Readonly<Record<string, string>> };
+  options: Readonly<Record<string, string>>;
+  labels: Readonly<Record<string, string>>;
+  /** The host's link, for a bridge. */
+  bridge?: string;
+}
+
+export interface EndpointSpec {
+  sandboxId: string;
+  /** Path of the network namespace. */
+  namespace: string;
+  /** Name inside; default the next free `ethN`. */
+  interfaceName?: string;
+  address?: string;
+  mac?: string;
+  /** Names that resolve to it on this network. */
+  aliases?: readonly string[];
+  /** Whether its gateway becomes the default route; default: if there is none. */
+  defaultRoute?: boolean;
+}
+
+export interface Endpoint {
+  id: string;
+  networkId: string;
+  sandboxId: string;
+  interfaceName: string;
+  hostLink: string;
+  address: string;
+  prefixLength: number;
+  gateway?: string;
+  mac: string;
+  aliases: readonly string[];
+}
+
+export interface PortRequest {
+  containerPort: number;
+  protocol: 'tcp' | 'udp';
+  /** Empty: all IPv4 (and IPv6 loopback) addresses. */
+  hostIp?: string;
+  /** 0 or absent: any free one; a range takes the first free. */
+  hostPort?: number;
+  hostPortEnd?: number;
+}
+
+export interface PublishedPort {
+  containerPort: number;
+  protocol: 'tcp' | 'udp';
+  hostIp: string;
+  hostPort: number;
+}
