@@ -1,0 +1,117 @@
+/**
+ * The calls of libc that Node has no binding for. Bound on first use; strings go as UTF-8, `Uint8Array`s by
+ * reference. A call that fails returns -1; `check` turns that into a `Fault`.
+ *
+ * Every descriptor that is made here is close-on-exec: a child gets what its `stdio` lists and nothing else.
+ */
+import { errnoFault } from './errno.ts';
+import { loadKoffi } from './koffi.ts';
+
+type Bytes = Uint8Array | null;
+
+export interface Libc {
+  mount(source: string | null, target: string, type: string | null, flags: number, data: string | null): number;
+  umount2(target: string, flags: number): number;
+  unshare(flags: number): number;
+  setns(fd: number, type: number): number;
+  sethostname(name: string, length: number): number;
+  socket(family: number, type: number, protocol: number): number;
+  bind(fd: number, address: Bytes, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, address: Bytes, length: Bytes, flags: number): number;
+  connect(fd: number, address: Bytes, length: number): number;
+  getsockname(fd: number, address: Bytes, length: Bytes): number;
+  getsockopt(fd: number, level: number, name: number, value: Bytes, length: Bytes): number;
+  setsockopt(fd: number, level: number, name: number, value: Bytes, length: number): number;
+  send(fd: number, data: Bytes, length: number, flags: number): number;
+  recv(fd: number, data: Bytes, length: number, flags: number): number;
+  shutdown(fd: number, how: number): number;
+  eventfd(initial: number, flags: number): number;
+  epoll_create1(flags: number): number;
+  epoll_ctl(epoll: number, operation: number, fd: number, event: Bytes): number;
+  epoll_wait(epoll: number, events: Bytes, most: number, timeout: number): number;
+  ioctl(fd: number, request: number, value: number): number;
+  ioctlBytes(fd: number, request: number, value: Bytes): number;
+  tcgetattr(fd: number, state: Bytes): number;
+  tcsetattr(fd: number, when: number, state: Bytes): number;
+  mknod(path: string, mode: number, device: bigint): number;
+  utimensat(directory: number, path: string, times: Bytes, flags: number): number;
+  renameat2(fromDirectory: number, from: string, toDirectory: number, to: string, flags: number): number;
+  lgetxattr(path: string, name: string, value: Bytes, size: number): number;
+  lsetxattr(path: string, name: string, value: Bytes, size: number, flags: number): number;
+  lremovexattr(path: string, name: string): number;
+  llistxattr(path: string, list: Bytes, size: number): number;
+  pidfdOpen(pid: number, flags: number): number;
+  openat2(directory: number, path: string, how: Bytes, size: number): number;
+  mountSetattr(directory: number, path: string, flags: number, attributes: Bytes, size: number): number;
+}
+
+// Where the C name is another, or where the call goes by number because older C libraries lack it (numbers
+// from 424 up are the same on every architecture).
+const signatures: Record<keyof Libc, [result: string, args: string[], symbol?: string, number?: number]> = {
+  mount: ['int', ['str', 'str', 'str', 'ulong', 'str']],
+  umount2: ['int', ['str', 'int']],
+  unshare: ['int', ['int']],
+  setns: ['int', ['int', 'int']],
+  sethostname: ['int', ['str', 'size_t']],
+  socket: ['int', ['int', 'int', 'int']],
+  bind: ['int', ['int', 'void *', 'uint']],
+  listen: ['int', ['int', 'int']],
+  accept4: ['int', ['int', 'void *', 'void *', 'int']],
+  connect: ['int', ['int', 'void *', 'uint']],
+  getsockname: ['int', ['int', 'void *', 'void *']],
+  getsockopt: ['int', ['int', 'int', 'int', 'void *', 'void *']],
+  setsockopt: ['int', ['int', 'int', 'int', 'void *', 'uint']],
+  send: ['long', ['int', 'void *', 'size_t', 'int']],
+  recv: ['long', ['int', 'void *', 'size_t', 'int']],
+  shutdown: ['int', ['int', 'int']],
+  eventfd: ['int', ['uint', 'int']],
+  epoll_create1: ['int', ['int']],
+  epoll_ctl: ['int', ['int', 'int', 'int', 'void *']],
+  epoll_wait: ['int', ['int', 'void *', 'int', 'int']],
+  ioctl: ['int', ['int', 'ulong', 'long']],
+  ioctlBytes: ['int', ['int', 'ulong', 'void *'], 'ioctl'],
+  tcgetattr: ['int', ['int', 'void *']],
+  tcsetattr: ['int', ['int', 'int', 'void *']],
+  mknod: ['int', ['str', 'uint', 'uint64']],
+  utimensat: ['int', ['int', 'str', 'void *', 'int']],
+  renameat2: ['int', ['int', 'str', 'int', 'str', 'uint']],
+  lgetxattr: ['long', ['str', 'str', 'void *', 'size_t']],
+  lsetxattr: ['int', ['str', 'str', 'void *', 'size_t', 'int']],
+  lremovexattr: ['int', ['str', 'str']],
+  llistxattr: ['long', ['str', 'void *', 'size_t']],
+  pidfdOpen: ['long', ['int', 'uint'], 'syscall', 434],
+  openat2: ['long', ['int', 'str', 'void *', 'size_t'], 'syscall', 437],
+  mountSetattr: ['long', ['int', 'str', 'uint', 'void *', 'size_t'], 'syscall', 442],
+};
+
+let bound: Libc | undefined;
+
+export function libc(): Libc {
+  bound ??= bindAll();
+  return bound;
+}
+
+function bindAll(): Libc {
+  const library = loadKoffi().load(null);
+  const functions: Record<string, unknown> = {};
+  for (const [name, [result, args, symbol, number]] of Object.entries(signatures)) {
+    if (number === undefined) functions[name] = library.func(symbol ?? name, result, args);
+    else {
+      const call = library.func('syscall', result, ['long', ...args]) as (...values: unknown[]) => number;
+      functions[name] = (...values: unknown[]) => call(number, ...values);
+    }
+  }
+  return functions as unknown as Libc;
+}
+
+/** The errno that the last failed call left; read it before anything else runs. */
+export function lastErrno(): number {
+  return loadKoffi().errno();
+}
+
+/** `result`, or the fault of a call that returned -1. */
+export function check(result: number, what: string): number {
+  if (result !== -1) return result;
+  throw errnoFault(lastErrno(), what);
+}
