@@ -26,7 +26,7 @@ export interface Platform {
 
 export interface Content {
   stat(digest: Digest): Promise<{ size: number } | undefined>;
-  /** The blob as a stream, from `start`; `not-found`. */
+  /** The blob as a stream, from `start` to before `end`; `not-found`. */
   open(digest: Digest, range?: { start?: number; end?: number }): Promise<Readable>;
   /** A whole small blob; over `limitBytes` (default 4 MiB): `too-large`. */
   read(digest: Digest, limitBytes?: number): Promise<Buffer>;
