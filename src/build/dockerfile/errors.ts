@@ -1,0 +1,52 @@
+import { Fault } from '#lib/errors.ts';
+import type { Instruction, Source } from './types.ts';
+
+/** A fault that shows where: file, line, the line itself with a caret under `column` (from 0). */
+export function dockerfileFault(source: Source, line: number, problem: string, column?: number): Fault {
+  const shown: string[] = [];
+  const width = String(line).length;
+  for (let n = Math.max(1, line - 1); n <= line; n++) {
+    const text = source.lines[n - 1];
+    if (text !== undefined) shown.push(`${String(n).padStart(width)} | ${text}`);
+  }
+  const text = source.lines[line - 1] ?? '';
+  const at = column ?? text.length - text.trimStart().length;
+  shown.push(`${' '.repeat(width)} | ${' '.repeat(at)}^`);
+  return new Fault('invalid', `dockerfile parse error on line ${line}: ${problem}\n${source.name}:${line}\n${shown.join('\n')}`, {
+    details: { line, column: at, file: source.name },
+  });
+}
+
+export function instructionFault(source: Source, instruction: Instruction, problem: string): Fault {
+  return dockerfileFault(source, instruction.line, problem);
+}
+
+/** The candidate that is nearest to `word` (at most two edits away), for “did you mean”. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let least = 3;
+  for (const candidate of candidates) {
+    const edits = distance(word.toLowerCase(), candidate.toLowerCase());
+    if (edits < least) {
+      best = candidate;
+      least = edits;
+    }
+  }
+  return best;
+}
+
+/** Edit distance in which swapping neighbours is one edit (optimal string alignment). */
+function distance(a: string, b: string): number {
+  const rows = Array.from({ length: a.length + 1 }, (_, i) => Array.from({ length: b.length + 1 }, (_, j) => (i === 0 ? j : j === 0 ? i : 0)));
+  const at = (i: number, j: number): number => rows[i]?.[j] ?? 0;
+  for (let i = 1; i <= a.length; i++) {
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      let value = Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + same);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) value = Math.min(value, at(i - 2, j - 2) + 1);
+      const row = rows[i];
+      if (row) row[j] = value;
+    }
+  }
+  return at(a.length, b.length);
+}
