@@ -8,8 +8,11 @@
  * revision R delivers every change with revision >= R in order, once. A *lease* is a time to live; keys
  * attached to it are deleted when it ends. A resolved write is on disk (with `durability: 'disk'`).
  *
- * Limits: key 1 KiB, value 3 MiB (`too-large`), 128 operations a transaction, watcher backlog 64 Ki changes
- * (a watcher that falls behind is ended with `expired` and re-lists).
+ * A value handed over or handed out is not changed afterwards by either side. Within one transaction a key
+ * may be written once (`invalid`); its reads see its own earlier writes.
+ *
+ * Limits: `storeLimits` below. Over them: `too-large`; a watcher that falls behind is ended with `expired`
+ * and re-lists; over the waiting transactions: `unavailable`.
  */
 export interface Store {
   /** The newest revision; 0 for a store never written to. */
@@ -21,14 +24,19 @@ export interface Store {
   range(start: string, end: string, options?: RangeOptions): Promise<RangeResult>;
   /** One atomic transaction: if all of `compare` hold, `then`, else `otherwise`. */
   transact(transaction: Transaction): Promise<TransactionResult>;
+  /** Gives the revision of the write. */
   put(key: string, value: Uint8Array, options?: { lease?: number }): Promise<number>;
+  /** Gives the revision of the deletion; the newest one where there was no such key. */
   delete(key: string): Promise<number>;
   /**
    * Changes to keys in [start, end) from `revision` on (default: after now). Batches keep a transaction whole.
    * Ends by the signal; throws `expired` if `revision` was compacted.
    */
   watch(start: string, end: string, options: WatchOptions): AsyncIterable<Change[]>;
-  /** Forgets what only revisions below `revision` need. */
+  /**
+   * Forgets what only revisions below `revision` need. `expired` if that was done before, `invalid` for a
+   * revision still to come.
+   */
   compact(revision: number): Promise<void>;
   leases: Leases;
   close(): Promise<void>;
@@ -99,14 +107,30 @@ export interface Change {
   previous?: Entry;
 }
 
+/** Time to live of keys. A lease whose store was reopened starts its time anew. */
 export interface Leases {
+  /** `ttlSeconds` is a whole number from 1. */
   grant(ttlSeconds: number): Promise<{ id: number; ttlSeconds: number }>;
+  /** Starts its time anew; `not-found` once it has ended. */
   keepAlive(id: number): Promise<{ ttlSeconds: number }>;
+  /** Ends it now, deleting its keys in one transaction. */
   revoke(id: number): Promise<void>;
 }
 
-/** The end of the range of all keys that begin with `prefix`. */
+export const storeLimits = {
+  keyBytes: 1024,
+  valueBytes: 3 * 1024 * 1024,
+  operationsPerTransaction: 128,
+  waitingTransactions: 64 * 1024,
+  watcherBacklogChanges: 64 * 1024,
+} as const;
+
+/** Above every key. */
+export const lastKey = '\u{10ffff}';
+
+/** The end of the range of all keys that begin with `prefix`, whose last character is below U+D7FF. */
 export function prefixEnd(prefix: string): string {
+  if (prefix === '') return lastKey;
   const last = prefix.charCodeAt(prefix.length - 1);
   return prefix.slice(0, -1) + String.fromCharCode(last + 1);
 }

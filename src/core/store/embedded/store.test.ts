@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { VirtualClock } from '#lib/clock-virtual.ts';
+import { silentLogger } from '#lib/log.ts';
+import { storeSuite } from '../suite.ts';
+import type { Durability } from './store.ts';
+import { openEmbeddedStore } from './store.ts';
+
+for (const durability of ['disk', 'process'] as const) {
+  storeSuite(`embedded store (${durability})`, async () => {
+    const clock = new VirtualClock();
+    const directory = await mkdtemp(join(tmpdir(), 'gantry-store-'));
+    return {
+      clock,
+      open: () => openEmbeddedStore({ directory, durability, clock, log: silentLogger }),
+      cleanUp: () => rm(directory, { recursive: true, force: true }),
+    };
+  });
+
+  test(`embedded store (${durability}): what was acknowledged survives kill -9 of its process`, async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'gantry-store-'));
+    try {
+      const acknowledged = await writeUntilKilled(directory, durability);
+      const store = await openEmbeddedStore({ directory, durability, clock: new VirtualClock(), log: silentLogger });
+      const { entries } = await store.range('k', 'l');
+      await store.close();
+      assert.ok(acknowledged > 20);
+      const numbers = entries.map((entry) => Number(entry.key.slice(1)));
+      assert.deepEqual(numbers, numbers.map((_, i) => i));
+      assert.ok(numbers.length >= acknowledged);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+}
+
+/** Runs a writer in its own process, kills it in full flight, and gives how many writes it was told of. */
+async function writeUntilKilled(directory: string, durability: Durability): Promise<number> {
+  const script = `
+    import { openEmbeddedStore } from '${new URL('./store.ts', import.meta.url).href}';
+    import { systemClock } from '${import.meta.resolve('#lib/clock.ts')}';
+    import { silentLogger } from '${import.meta.resolve('#lib/log.ts')}';
+    import { writeSync } from 'node:fs';
+    const store = await openEmbeddedStore({ directory: ${JSON.stringify(directory)}, durability: '${durability}', clock: systemClock, log: silentLogger });
+    for (let i = 0; ; i += 10) {
+      await Promise.all(Array.from({ length: 10 }, (_, j) => store.put('k' + String(i + j).padStart(9, '0'), new Uint8Array(100))));
+      writeSync(1, String(i + 10) + '\\n');
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let acknowledged = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged = Number(line);
+    if (acknowledged >= 300) child.kill('SIGKILL');
+  }
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  assert.equal(child.signalCode, 'SIGKILL');
+  return acknowledged;
+}

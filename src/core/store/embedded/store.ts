@@ -1,0 +1,103 @@
+import { mkdirSync } from 'node:fs';
+import type { Database, RootDatabase } from 'lmdb';
+import { open } from 'lmdb';
+import type { Clock } from '#lib/clock.ts';
+import type { Logger } from '#lib/log.ts';
+import type { Backend, Batch, Loaded, RecordId, StoredRecord } from '../mvcc/backend.ts';
+import { MvccStore } from '../mvcc/store.ts';
+import type { Store } from '../types.ts';
+import { decodeKey, decodeMeta, decodeValue, encodeRecord, recordKey } from './codec.ts';
+
+/** Records that a compaction removes in one write. */
+const removalsPerWrite = 4096;
+
+/**
+ * What a resolved write has survived. `disk`: it is synced; a loss of power loses nothing. `process`: it is with
+ * the kernel; the daemon may be killed, the machine may not lose power.
+ */
+export type Durability = 'disk' | 'process';
+
+export interface EmbeddedOptions {
+  /** Holds the database; made if absent (mode 0700). One process at a time may have it open. */
+  directory: string;
+  durability: Durability;
+  clock: Clock;
+  log: Logger;
+}
+
+/** The store on LMDB, within this process. */
+export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store> {
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  return new MvccStore(new LmdbBackend(options.directory, options.durability), options);
+}
+
+class LmdbBackend implements Backend {
+  readonly #root: RootDatabase;
+  readonly #records: Database<Buffer, Uint8Array>;
+  readonly #leases: Database<number, number>;
+  readonly #facts: Database<number, string>;
+
+  constructor(directory: string, durability: Durability) {
+    // Without overlapping sync a commit is synced before its promise resolves, and not after it.
+    this.#root = open({ path: directory, noSubdir: false, maxDbs: 4, overlappingSync: false, noSync: durability === 'process' });
+    this.#records = this.#root.openDB({ name: 'records', keyEncoding: 'binary', encoding: 'binary' });
+    this.#leases = this.#root.openDB({ name: 'leases', encoding: 'json' });
+    this.#facts = this.#root.openDB({ name: 'facts', encoding: 'json' });
+  }
+
+  load(): Loaded {
+    return {
+      revision: this.#facts.get('revision') ?? 0,
+      compacted: this.#facts.get('compacted') ?? 0,
+      records: this.#records.getRange().map(({ key, value }) => ({ key: decodeKey(value), ...decodeMeta(key, value) })),
+      leases: [...this.#leases.getRange()].map(({ key, value }) => ({ id: key, ttlSeconds: value })),
+      lastLease: this.#facts.get('lastLease') ?? 0,
+    };
+  }
+
+  value(revision: number, sub: number): Uint8Array {
+    const bytes = this.#records.getBinary(recordKey(revision, sub));
+    if (!bytes) throw new Error(`the database lost record ${revision}.${sub}`);
+    return decodeValue(bytes);
+  }
+
+  history(from: number, to: number, wanted: (key: string) => boolean): StoredRecord[] {
+    const records: StoredRecord[] = [];
+    for (const { key: id, value: bytes } of this.#records.getRange({ start: recordKey(from, 0), end: recordKey(to, 0) })) {
+      const key = decodeKey(bytes);
+      if (wanted(key)) records.push({ key, value: decodeValue(bytes), ...decodeMeta(id, bytes) });
+    }
+    return records;
+  }
+
+  async commit(batch: Batch): Promise<void> {
+    const last = Math.max(...batch.leases.map((lease) => lease.id), 0);
+    await this.#write(() => [
+      ...batch.records.map((record) => this.#records.put(recordKey(record.revision, record.sub), encodeRecord(record))),
+      ...batch.leases.map(({ id, ttlSeconds }) => (ttlSeconds === 0 ? this.#leases.remove(id) : this.#leases.put(id, ttlSeconds))),
+      ...(last > (this.#facts.get('lastLease') ?? 0) ? [this.#facts.put('lastLease', last)] : []),
+    ]);
+  }
+
+  async compact(revision: number, newest: number, dropped: readonly RecordId[]): Promise<void> {
+    await this.#write(() => [this.#facts.put('compacted', revision), this.#facts.put('revision', newest)]);
+    for (let i = 0; i < dropped.length; i += removalsPerWrite) {
+      const some = dropped.slice(i, i + removalsPerWrite);
+      await this.#write(() => some.map((id) => this.#records.remove(recordKey(id.revision, id.sub))));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+
+  /** Puts the operations of `work` in one LMDB transaction. */
+  async #write(work: () => Promise<boolean>[]): Promise<void> {
+    let operations: Promise<boolean>[] = [];
+    const committed = this.#root.batch(() => {
+      operations = work();
+    });
+    await Promise.all([committed, ...operations]);
+    this.#root.resetReadTxn();
+  }
+}
