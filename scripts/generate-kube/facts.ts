@@ -50,7 +50,7 @@ export const packages: ReadonlyArray<readonly [string, string]> = [
 ];
 
 /** Old copies of meta types that nothing refers to. */
-const unused = new Set(['core.v1.List', 'core.v1.Preconditions', 'runtime.TypeMeta']);
+const unused = new Set(['core.v1.List', 'core.v1.Preconditions']);
 
 const shortPackage = new Map(packages);
 

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { decodeProtobuf, encodeProtobuf } from './protobuf.ts';
+import { messageOfKind } from './schema.ts';
+import { parseApiVersion } from './types.ts';
+
+const samples = process.env['GANTRY_KUBE_ROUNDTRIP'] ?? join(import.meta.dirname, '../../../../shared/data/kubernetes-roundtrip');
+const missing = existsSync(samples) ? false : `the sample objects are not at ${samples} (set GANTRY_KUBE_ROUNDTRIP)`;
+
+test('every sample object is the same through protobuf as through JSON', { skip: missing }, () => {
+  let compared = 0;
+  for (const file of readdirSync(samples).filter((name) => name.endsWith('.json'))) {
+    const object = JSON.parse(readFileSync(join(samples, file), 'utf8')) as { apiVersion?: string; kind: string };
+    const { apiVersion } = object;
+    // A WatchEvent has none; its object does.
+    if (apiVersion === undefined) continue;
+    if (messageOfKind({ ...parseApiVersion(apiVersion), kind: object.kind }) === undefined) continue;
+    const bytes = readFileSync(join(samples, file.replace(/json$/, 'pb')));
+    assert.deepEqual(decodeProtobuf(bytes), object, file);
+    assert.ok(Buffer.from(encodeProtobuf({ ...object, apiVersion })).equals(bytes), `${file} is written as other bytes`);
+    compared += 1;
+  }
+  assert.ok(compared >= 70, `only ${compared} kinds were compared`);
+});
+
+test('a zero that differs from absence survives, one that does not is left out', () => {
+  const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' }, spec: { replicas: 0, paused: false } };
+  const decoded = decodeProtobuf(encodeProtobuf(deployment));
+  assert.deepEqual(decoded['spec'], { replicas: 0 });
+});
+
+test('a body that is cut off or has no magic is refused', () => {
+  const bytes = encodeProtobuf({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team-a' } } as { apiVersion: string; kind: string });
+  assert.throws(() => decodeProtobuf(bytes.subarray(0, bytes.length - 12)), { kind: 'invalid' });
+  assert.throws(() => decodeProtobuf(new TextEncoder().encode('{}')), /expected prefix \[107 56 115 0\]/);
+});
+
+test('delete options are decoded in any group, and an unknown kind is named', () => {
+  const options = { apiVersion: 'apps/v1', kind: 'DeleteOptions', propagationPolicy: 'Foreground' };
+  assert.deepEqual(decodeProtobuf(encodeProtobuf(options)), options);
+  assert.throws(() => encodeProtobuf({ apiVersion: 'apps/v1', kind: 'Nothing' }), /no kind "Nothing" is registered for version "apps\/v1"/);
+});
