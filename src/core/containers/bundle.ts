@@ -1,0 +1,59 @@
+/** The directory of one container: the OCI configuration and what conmon and the runtime write beside it. */
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RuntimeConfig } from '#api/oci/runtime.ts';
+import { codeOf } from '#lib/errors.ts';
+
+export interface Bundle {
+  directory: string;
+  pidFile: string;
+  conmonPidFile: string;
+  attachSocket: string;
+  control: string;
+}
+
+export function bundleAt(directory: string): Bundle {
+  return {
+    directory,
+    pidFile: join(directory, 'pid'),
+    conmonPidFile: join(directory, 'conmon.pid'),
+    attachSocket: join(directory, 'attach'),
+    control: join(directory, 'ctl'),
+  };
+}
+
+export function writeBundle(bundle: Bundle, config: RuntimeConfig): void {
+  mkdirSync(bundle.directory, { recursive: true, mode: 0o700 });
+  writeFileSync(join(bundle.directory, 'config.json'), JSON.stringify(config));
+}
+
+export function removeBundle(bundle: Bundle): void {
+  rmSync(bundle.directory, { recursive: true, force: true });
+}
+
+/** The exit status that conmon left, with its time; undefined while there is none. */
+export function readExit(bundle: Bundle): { code: number; finishedAt: number } | undefined {
+  const path = join(bundle.directory, 'exit');
+  const text = readOptional(path);
+  if (text === undefined || !/^-?\d+$/.test(text)) return undefined;
+  return { code: Number(text), finishedAt: Math.trunc(statSync(path).mtimeMs) };
+}
+
+/** conmon's note that the kernel killed for want of memory. */
+export function readOomMark(bundle: Bundle): boolean {
+  return readOptional(join(bundle.directory, 'oom')) !== undefined;
+}
+
+export function readPid(path: string): number | undefined {
+  const pid = Number(readOptional(path));
+  return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+}
+
+function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,337 @@
+/** Containers under conmon: the life cycle. Calls that change one container's state are serial; waiting is not. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { KeyedMutex } from '#lib/async.ts';
+import type { Clock } from '#lib/clock.ts';
+import { Fault, isFault } from '#lib/errors.ts';
+import type { Logger } from '#lib/log.ts';
+import type { Records } from '#core/store/records.types.ts';
+import type { CgroupLimits, CgroupUsage } from '#sys/cgroup/types.ts';
+import type { Kernel } from '#sys/types.ts';
+import { bundleAt, readExit, readOomMark, readPid, removeBundle, writeBundle } from './bundle.ts';
+import type { Bundle } from './bundle.ts';
+import { defaultCapabilities } from './capabilities.ts';
+import { resizeTerminal } from './conmon/control.ts';
+import { parseSync, sigkill, spawnConmon } from './conmon/spawn.ts';
+import type { ConmonPaths } from './conmon/spawn.ts';
+import { streamsOf } from './conmon/streams.ts';
+import { Entries } from './entries.ts';
+import type { Entry } from './entries.ts';
+import { startExec } from './exec.ts';
+import type { ContainerRecord, Supervision } from './record.ts';
+import { createFailure } from './runtime.ts';
+import type { Runtime } from './runtime.ts';
+import { FilterCache } from './seccomp/cache.ts';
+import { buildConfig } from './spec/build.ts';
+import type { SpecHost } from './spec/host.ts';
+import type { ContainerEvent, Containers, ContainerSpec, ContainerStatus, ExecSession, ExecSpec, Exit, Streams, TerminalSize } from './types.ts';
+
+/** What the parts of this room share. */
+export interface ContainerParts {
+  kernel: Kernel;
+  log: Logger;
+  clock: Clock;
+  instance: string;
+  paths: ConmonPaths;
+  bundles: string;
+  records: Records<ContainerRecord>;
+  runtime: Runtime;
+  host: SpecHost;
+  bootId: string;
+}
+
+/** The code of a container whose end nobody saw: its supervisor was killed, or the host went down. */
+const lostCode = 255;
+
+export class ConmonContainers implements Containers {
+  readonly parts: ContainerParts;
+  readonly entries = new Entries();
+  readonly #mutex = new KeyedMutex();
+  readonly #filters: FilterCache;
+  readonly #closing = new AbortController();
+
+  constructor(parts: ContainerParts) {
+    this.parts = parts;
+    this.#filters = new FilterCache(parts.paths);
+  }
+
+  create(spec: ContainerSpec): Promise<ContainerStatus> {
+    return this.#mutex.run(spec.id, async () => {
+      if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(spec.id)) throw new Fault('invalid', `invalid container id ${JSON.stringify(spec.id)}`);
+      if (this.entries.get(spec.id)) throw new Fault('already-exists', `container ${spec.id} already exists`);
+      const record = this.#newRecord(spec);
+      const bundle = this.bundleOf(spec.id);
+      const config = buildConfig(spec, record.cgroup, this.parts.host);
+      const filterKey = this.#filters.apply(config);
+      removeBundle(bundle);
+      writeBundle(bundle, config);
+      const [spawned, stored] = await Promise.allSettled([this.#spawn(spec, bundle), this.parts.records.put(record)]);
+      if (spawned.status === 'rejected' || stored.status === 'rejected') {
+        await this.destroy(record, bundle);
+        throw spawned.status === 'rejected' ? spawned.reason : (stored as PromiseRejectedResult).reason;
+      }
+      this.#filters.learn(filterKey, spec.id);
+      const entry = this.entries.add(record, bundle, spawned.value);
+      this.watch(entry);
+      this.entries.emit('created', entry);
+      return this.entries.status(entry);
+    });
+  }
+
+  #newRecord(spec: ContainerSpec): ContainerRecord {
+    const record: ContainerRecord = {
+      id: spec.id,
+      owner: spec.owner,
+      labels: { ...spec.labels },
+      createdAt: this.parts.clock.now(),
+      cgroup: spec.cgroup ?? `${this.parts.instance}/${spec.owner}/${spec.id}`,
+      capabilities: spec.privileged ? [...this.parts.host.capabilities] : [...(spec.process.capabilities ?? defaultCapabilities)],
+      bootId: this.parts.bootId,
+    };
+    if (spec.logPath !== undefined) record.logPath = spec.logPath;
+    return record;
+  }
+
+  async #spawn(spec: ContainerSpec, bundle: Bundle): Promise<Supervision> {
+    const { kernel, paths } = this.parts;
+    const conmon = spawnConmon(kernel.processes, paths, {
+      id: spec.id,
+      bundle,
+      terminal: spec.process.terminal ?? false,
+      stdin: spec.stdin ?? false,
+      leaveStdinOpen: !spec.stdinOnce,
+      logPath: spec.logPath,
+    });
+    try {
+      conmon.proceed();
+      await conmon.forked;
+      const line = await conmon.sync.next();
+      if (line === undefined) throw new Fault('internal', `container ${spec.id}: conmon ended early: ${conmon.errors()}`);
+      const { data: pid, message } = parseSync(line);
+      if (pid <= 0) throw createFailure(message ?? conmon.errors(), spec.process.args[0] ?? '');
+      const conmonPid = readPid(bundle.conmonPidFile);
+      if (conmonPid === undefined) throw new Fault('internal', `container ${spec.id}: conmon left no pid file`);
+      return { pid, startTime: kernel.processes.startTime(pid), conmonPid };
+    } finally {
+      conmon.release();
+    }
+  }
+
+  /** When conmon is gone, the container is over: its exit file is there, or nobody will write it any more. */
+  watch(entry: Entry): void {
+    const { kernel, log } = this.parts;
+    const pid = entry.supervision!.conmonPid;
+    void kernel.processes.ended(pid, this.#closing.signal).then(
+      () => this.settle(entry),
+      (error: unknown) => {
+        if (!this.#closing.signal.aborted) log.error('cannot watch a container', { id: entry.record.id, error });
+      },
+    );
+  }
+
+  settle(entry: Entry): Promise<void> {
+    return this.#mutex.run(entry.record.id, async () => {
+      if (entry.record.exit || this.entries.get(entry.record.id) !== entry) return;
+      const { records, log, clock } = this.parts;
+      const { id, cgroup } = entry.record;
+      const left = readExit(entry.bundle);
+      if (!left) {
+        log.warn('the end of a container was not seen', { id });
+        this.#signalAll(cgroup, sigkill);
+      }
+      const oomKilled = readOomMark(entry.bundle) || (this.parts.kernel.cgroups.usage(cgroup)?.oomKills ?? 0) > 0;
+      const exit: Exit = { code: left?.code ?? lostCode, finishedAt: left?.finishedAt ?? clock.now(), oomKilled };
+      try {
+        entry.record = await records.update(id, (record) => ({ ...record, exit, paused: false }));
+      } catch (error) {
+        // The exit is known and the file stays: the next daemon reads it again.
+        log.error('cannot record the exit of a container', { id, error });
+        entry.record = { ...entry.record, exit };
+      }
+      if (oomKilled) this.entries.emit('oom', entry);
+      this.entries.emit('exited', entry);
+      entry.exited.resolve(exit);
+    });
+  }
+
+  start(id: string): Promise<ContainerStatus> {
+    return this.#mutex.run(id, async () => {
+      const entry = this.entries.must(id);
+      if (entry.record.startedAt !== undefined || entry.record.exit) throw new Fault('conflict', `container ${id} was started before`);
+      const { records, runtime, clock } = this.parts;
+      const startedAt = clock.now();
+      const [started, stored] = await Promise.allSettled([runtime.start(id), records.update(id, (record) => ({ ...record, startedAt }))]);
+      if (started.status === 'rejected') {
+        await records.update(id, ({ startedAt: _, ...record }) => record);
+        throw started.reason;
+      }
+      if (stored.status === 'rejected') throw stored.reason;
+      entry.record = stored.value;
+      this.entries.emit('started', entry);
+      return this.entries.status(entry);
+    });
+  }
+
+  get(id: string): ContainerStatus | undefined {
+    const entry = this.entries.get(id);
+    return entry && this.entries.status(entry);
+  }
+
+  list(filter: { owner?: string } = {}): readonly ContainerStatus[] {
+    return this.entries.all().filter((entry) => filter.owner === undefined || entry.record.owner === filter.owner).map((entry) => this.entries.status(entry));
+  }
+
+  wait(id: string, signal?: AbortSignal): Promise<Exit> {
+    const { exited } = this.entries.must(id);
+    if (!signal) return exited.promise;
+    signal.throwIfAborted();
+    const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
+    return Promise.race([exited.promise, aborted]);
+  }
+
+  async kill(id: string, signal: number, options: { all?: boolean } = {}): Promise<void> {
+    const entry = this.#running(id);
+    const { kernel } = this.parts;
+    if (options.all) this.#signalAll(entry.record.cgroup, signal);
+    else if (!this.#signalMain(entry, signal)) throw new Fault('conflict', `container ${id} is not running`);
+    // A frozen process takes even SIGKILL only when it thaws.
+    if (signal === sigkill && entry.record.paused) await kernel.cgroups.freeze(entry.record.cgroup, false);
+  }
+
+  async stop(id: string, options: { signal: number; timeoutMs: number }): Promise<Exit> {
+    const entry = this.entries.must(id);
+    if (entry.record.exit) return entry.record.exit;
+    if (entry.record.paused) await this.resume(id);
+    this.#signalMain(entry, options.signal);
+    const timer = Number.isFinite(options.timeoutMs) ? this.parts.clock.after(options.timeoutMs, () => this.#signalMain(entry, sigkill)) : undefined;
+    try {
+      return await entry.exited.promise;
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#freeze(id, true);
+  }
+
+  resume(id: string): Promise<void> {
+    return this.#freeze(id, false);
+  }
+
+  #freeze(id: string, frozen: boolean): Promise<void> {
+    return this.#mutex.run(id, async () => {
+      const entry = this.#running(id);
+      if ((entry.record.paused ?? false) === frozen) throw new Fault('conflict', `container ${id} is ${frozen ? 'already' : 'not'} paused`);
+      await this.parts.kernel.cgroups.freeze(entry.record.cgroup, frozen);
+      entry.record = await this.parts.records.update(id, (record) => ({ ...record, paused: frozen }));
+      this.entries.emit(frozen ? 'paused' : 'resumed', entry);
+    });
+  }
+
+  async remove(id: string): Promise<void> {
+    const entry = this.entries.get(id);
+    if (!entry) return;
+    if (!entry.record.exit) {
+      this.#signalMain(entry, sigkill);
+      if (entry.record.paused) await this.parts.kernel.cgroups.freeze(entry.record.cgroup, false);
+      await entry.exited.promise;
+    }
+    await this.#mutex.run(id, async () => {
+      if (this.entries.get(id) !== entry) return;
+      await this.destroy(entry.record, entry.bundle);
+      this.entries.delete(entry);
+      this.entries.emit('removed', entry);
+    });
+  }
+
+  /** Takes away whatever there is of a container. */
+  async destroy(record: Pick<ContainerRecord, 'id' | 'cgroup'>, bundle: Bundle): Promise<void> {
+    const { kernel, runtime, records } = this.parts;
+    await runtime.delete(record.id);
+    if (kernel.cgroups.exists(record.cgroup)) await kernel.cgroups.remove(record.cgroup);
+    removeBundle(bundle);
+    rmSync(join(this.parts.paths.runtimeRoot, record.id), { recursive: true, force: true });
+    await records.delete(record.id);
+  }
+
+  async attach(id: string): Promise<Streams> {
+    const entry = this.#living(id);
+    try {
+      return streamsOf(await this.parts.kernel.seqpackets.connect(entry.bundle.attachSocket));
+    } catch (error) {
+      if (isFault(error, 'not-found', 'unavailable')) throw new Fault('conflict', `container ${id} is not running`, { cause: error });
+      throw error;
+    }
+  }
+
+  async resize(id: string, size: TerminalSize): Promise<void> {
+    resizeTerminal(this.#living(id).bundle.control, size);
+  }
+
+  async exec(id: string, spec: ExecSpec): Promise<ExecSession> {
+    const entry = this.#running(id);
+    if (entry.record.paused) throw new Fault('conflict', `container ${id} is paused, unpause the container before exec`);
+    const { kernel, paths, host } = this.parts;
+    return startExec(kernel, paths, host, { id, directory: entry.bundle.directory, capabilities: entry.record.capabilities }, spec);
+  }
+
+  processes(id: string): number[] {
+    return this.parts.kernel.cgroups.processes(this.#living(id).record.cgroup);
+  }
+
+  usage(id: string): CgroupUsage | undefined {
+    return this.parts.kernel.cgroups.usage(this.entries.must(id).record.cgroup);
+  }
+
+  async update(id: string, limits: CgroupLimits): Promise<void> {
+    this.parts.kernel.cgroups.update(this.#living(id).record.cgroup, limits);
+  }
+
+  observe(observer: (event: ContainerEvent) => void): () => void {
+    return this.entries.observe(observer);
+  }
+
+  close(): Promise<void> {
+    this.#closing.abort();
+    return Promise.resolve();
+  }
+
+  bundleOf(id: string): Bundle {
+    return bundleAt(join(this.parts.bundles, id));
+  }
+
+  #living(id: string): Entry {
+    const entry = this.entries.must(id);
+    if (entry.record.exit) throw new Fault('conflict', `container ${id} is not running`);
+    return entry;
+  }
+
+  #running(id: string): Entry {
+    const entry = this.#living(id);
+    if (entry.record.startedAt === undefined) throw new Fault('conflict', `container ${id} is not running`);
+    return entry;
+  }
+
+  /** False where the process is gone (its pid may be another's by now). */
+  #signalMain(entry: Entry, signal: number): boolean {
+    const { processes } = this.parts.kernel;
+    const { pid, startTime } = entry.supervision!;
+    if (processes.startTime(pid) !== startTime) return false;
+    return tolerateGone(() => processes.kill(pid, signal));
+  }
+
+  #signalAll(cgroup: string, signal: number): void {
+    for (const pid of this.parts.kernel.cgroups.processes(cgroup)) tolerateGone(() => this.parts.kernel.processes.kill(pid, signal));
+  }
+}
+
+function tolerateGone(kill: () => void): boolean {
+  try {
+    kill();
+    return true;
+  } catch (error) {
+    if (isFault(error, 'not-found')) return false;
+    throw error;
+  }
+}

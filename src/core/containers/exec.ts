@@ -1,0 +1,83 @@
+/** Further processes in a running container, each under a conmon of its own. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Fault } from '#lib/errors.ts';
+import type { Kernel } from '#sys/types.ts';
+import { bundleAt } from './bundle.ts';
+import { capabilityNames } from './capabilities.ts';
+import { resizeTerminal } from './conmon/control.ts';
+import { parseSync, spawnConmon } from './conmon/spawn.ts';
+import type { Conmon, ConmonPaths } from './conmon/spawn.ts';
+import { streamsOf } from './conmon/streams.ts';
+import { createFailure } from './runtime.ts';
+import { buildProcess } from './spec/build.ts';
+import type { SpecHost } from './spec/host.ts';
+import type { ExecSession, ExecSpec, Streams } from './types.ts';
+
+/** Where a process's end was not seen: its supervisor was killed. */
+const lostCode = 255;
+
+export interface ExecTarget {
+  id: string;
+  directory: string;
+  /** Of the container. */
+  capabilities: readonly string[];
+}
+
+export async function startExec(kernel: Kernel, paths: ConmonPaths, host: SpecHost, target: ExecTarget, spec: ExecSpec): Promise<ExecSession> {
+  const wanted = spec.privileged ? capabilityNames : (spec.process.capabilities ?? target.capabilities);
+  const process = buildProcess(spec.process, wanted, host);
+  const directory = mkdtempSync(join(target.directory, 'exec-'));
+  const bundle = bundleAt(directory);
+  const processFile = join(directory, 'process.json');
+  writeFileSync(processFile, JSON.stringify(process), { mode: 0o600 });
+  const conmon = spawnConmon(kernel.processes, paths, {
+    id: target.id,
+    bundle,
+    terminal: spec.process.terminal ?? false,
+    stdin: spec.stdin ?? false,
+    leaveStdinOpen: false,
+    logPath: undefined,
+    exec: { processFile, attach: spec.attach },
+  });
+  const end = (): void => {
+    conmon.release();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  let streams: Streams | undefined;
+  try {
+    conmon.proceed();
+    await conmon.forked;
+    if (conmon.attach) {
+      const ready = await conmon.attach.next();
+      if (ready === undefined) throw new Fault('internal', `exec in container ${target.id}: ${conmon.errors() || 'conmon ended early'}`);
+      streams = streamsOf(await kernel.seqpackets.connect(bundle.attachSocket));
+      conmon.proceed();
+    }
+    const pid = await pidOf(conmon, spec.process.args[0]!);
+    return {
+      pid,
+      ...(streams ? { streams } : {}),
+      exited: exitOf(conmon).finally(end),
+      resize: async (size) => resizeTerminal(bundle.control, size),
+      kill: async (signal) => kernel.processes.kill(pid, signal),
+    };
+  } catch (error) {
+    streams?.close();
+    end();
+    throw error;
+  }
+}
+
+async function pidOf(conmon: Conmon, command: string): Promise<number> {
+  const line = await conmon.sync.next();
+  if (line === undefined) throw new Fault('internal', `exec: conmon ended early: ${conmon.errors()}`);
+  const { data, message } = parseSync(line);
+  if (data <= 0) throw createFailure(message ?? '', command, 'exec');
+  return data;
+}
+
+async function exitOf(conmon: Conmon): Promise<{ code: number }> {
+  const line = await conmon.sync.next();
+  return { code: line === undefined ? lostCode : parseSync(line).data };
+}

@@ -1,0 +1,60 @@
+/** At the daemon's start: finds the containers that run, the ends that nobody saw, and what was half made. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { forEachLimit } from '#lib/async.ts';
+import { readExit, readPid } from './bundle.ts';
+import type { Bundle } from './bundle.ts';
+import type { ConmonContainers, ContainerParts } from './containers.ts';
+import type { ContainerRecord } from './record.ts';
+import { sigkill } from './conmon/spawn.ts';
+
+/** Containers that are looked at side by side. */
+const recoverLimit = 16;
+
+export async function recover(parts: ContainerParts, containers: ConmonContainers): Promise<void> {
+  await forEachLimit(parts.records.list(), recoverLimit, (record) => recoverOne(parts, containers, record));
+  for (const id of readdirSync(parts.bundles)) {
+    if (!parts.records.get(id)) await discard(parts, containers, { id, cgroup: `${parts.instance}/lost/${id}` }, containers.bundleOf(id));
+  }
+}
+
+async function recoverOne(parts: ContainerParts, containers: ConmonContainers, record: ContainerRecord): Promise<void> {
+  const bundle = containers.bundleOf(record.id);
+  if (record.exit) {
+    containers.entries.add(record, bundle, undefined);
+    return;
+  }
+  const sameBoot = record.bootId === parts.bootId;
+  const pid = readPid(bundle.pidFile);
+  const conmonPid = readPid(bundle.conmonPidFile);
+  if (pid === undefined || conmonPid === undefined) {
+    parts.log.warn('removing a container that was only half made', { id: record.id });
+    await discard(parts, containers, record, bundle);
+    return;
+  }
+  const { processes } = parts.kernel;
+  const entry = containers.entries.add(record, bundle, { pid, startTime: sameBoot ? processes.startTime(pid) : undefined, conmonPid });
+  if (!sameBoot || readExit(bundle) || !supervises(conmonPid, bundle)) {
+    await containers.settle(entry);
+    containers.entries.found(entry);
+    return;
+  }
+  if (record.startedAt === undefined && (await parts.runtime.state(record.id)) === 'running') {
+    entry.record = await parts.records.update(record.id, (known) => ({ ...known, startedAt: parts.clock.now() }));
+  }
+  containers.watch(entry);
+}
+
+async function discard(parts: ContainerParts, containers: ConmonContainers, record: Pick<ContainerRecord, 'id' | 'cgroup'>, bundle: Bundle): Promise<void> {
+  const conmonPid = readPid(bundle.conmonPidFile);
+  await containers.destroy(record, bundle);
+  if (conmonPid !== undefined && supervises(conmonPid, bundle)) parts.kernel.processes.kill(conmonPid, sigkill);
+}
+
+/** Whether the process is the conmon of this bundle: pids are used again. */
+function supervises(conmonPid: number, bundle: Bundle): boolean {
+  try {
+    return readFileSync(`/proc/${conmonPid}/cmdline`, 'utf8').split('\0').includes(bundle.directory);
+  } catch {
+    return false;
+  }
+}
