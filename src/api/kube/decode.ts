@@ -1,0 +1,95 @@
+/**
+ * Request bodies as objects: JSON, YAML or protobuf in, the object and what strict decoding objects to out.
+ * The caller decides by `fieldValidation` whether findings are ignored, warned of, or refused.
+ */
+import { Fault, messageOf } from '#lib/errors.ts';
+import { coerce } from './coerce.ts';
+import { decodeProtobuf, isProtobuf, protobufMediaType } from './protobuf.ts';
+import { type Message, messageOfKind } from './schema.ts';
+import { strictFindings } from './strict-scan.ts';
+import { type GroupVersionKind, type KubeObject, apiVersionOf, parseApiVersion } from './types.ts';
+import { parseYaml, yamlDuplicates } from './yaml.ts';
+
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+export interface Decoded {
+  object: KubeObject;
+  /** `unknown field "spec.foo"`; empty for protobuf, which has no names. */
+  findings: string[];
+}
+
+/** Media types of bodies that `decodeBody` reads. */
+export const bodyMediaTypes = ['application/json', 'application/yaml', protobufMediaType] as const;
+
+/**
+ * @param mediaType without parameters; one of `bodyMediaTypes`
+ * @param fallback the kind to take where the body names none (its own wins, and the caller compares)
+ * @throws `invalid` where the body is no such object
+ */
+export function decodeBody(bytes: Uint8Array, mediaType: string, fallback: GroupVersionKind): Decoded {
+  if (mediaType === protobufMediaType || isProtobuf(bytes)) return { object: decodeProtobuf(bytes), findings: [] };
+  const text = new TextDecoder().decode(bytes);
+  if (mediaType === 'application/yaml') return decodeYaml(text, fallback);
+  return decodeJson(text, fallback);
+}
+
+export function decodeJson(text: string, fallback: GroupVersionKind): Decoded {
+  return typed(parseJson(text), text, fallback);
+}
+
+export function decodeYaml(text: string, fallback: GroupVersionKind): Decoded {
+  const value = parseYaml(text);
+  const decoded = typed(value, JSON.stringify(value ?? null), fallback);
+  const duplicates = yamlDuplicates(text);
+  if (duplicates.length > 0) decoded.findings.unshift(['yaml: unmarshal errors:', ...duplicates].join('\n'));
+  return decoded;
+}
+
+/** `strict decoding error: unknown field "spec.foo", duplicate field "spec.a"`. */
+export function strictDecodingError(findings: readonly string[]): string {
+  return `strict decoding error: ${findings.join(', ')}`;
+}
+
+/** A value parsed elsewhere (the result of a patch) in the form of its kind; unknown fields are found, then dropped. */
+export function decodeValue(value: unknown, fallback: GroupVersionKind): Decoded {
+  return typed(value, JSON.stringify(value), fallback);
+}
+
+/** Throws `invalid` where `text` is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new Fault('invalid', `couldn't get version/kind; json parse error: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function typed(value: unknown, text: string, fallback: GroupVersionKind): Decoded {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Fault('invalid', `couldn't get version/kind; json parse error: the body must be an object`);
+  }
+  const gvk = kindOf(value as { [key: string]: unknown }, fallback);
+  const message = messageOfKind(gvk);
+  const findings = strictFindings(text, message);
+  const identity = { apiVersion: apiVersionOf(gvk), kind: gvk.kind };
+  const object = coerceKind(value, message, gvk, fallback);
+  return { object: { ...identity, ...object, ...identity } as KubeObject, findings };
+}
+
+function coerceKind(value: object, message: Message | undefined, gvk: GroupVersionKind, fallback: GroupVersionKind): object {
+  if (message === undefined) return value;
+  try {
+    const object = coerce(value, message);
+    for (const part of ['metadata', 'spec']) if (message.fields.has(part)) object[part] ??= {};
+    return object;
+  } catch (cause) {
+    const text = `${gvk.kind} in version "${gvk.version}" cannot be handled as a ${fallback.kind}: ${messageOf(cause)}`;
+    throw new Fault('invalid', text, { cause });
+  }
+}
+
+function kindOf(value: { [key: string]: unknown }, fallback: GroupVersionKind): GroupVersionKind {
+  const { apiVersion, kind } = value;
+  const given = typeof apiVersion === 'string' && apiVersion !== '' ? parseApiVersion(apiVersion) : fallback;
+  return { group: given.group, version: given.version, kind: typeof kind === 'string' && kind !== '' ? kind : fallback.kind };
+}
