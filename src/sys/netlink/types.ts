@@ -19,14 +19,21 @@ export interface Netlink {
   addresses(): Address[];
   /** Adds `address` in CIDR form; present is fine. */
   addAddress(link: string, address: string): void;
+  /** Absent is fine. */
   deleteAddress(link: string, address: string): void;
   /** The routes of all tables but `local`. */
   routes(): Route[];
   /** Adds or replaces a route. */
   addRoute(route: { destination: string; via?: string; link?: string; source?: string; onlink?: boolean }): void;
+  /** Deletes the route of the main table; absent is fine. */
   deleteRoute(destination: string): void;
-  /** Adds or replaces a permanent forwarding entry of a vxlan or bridge port, and a neighbour entry. */
+  /**
+   * Adds or replaces a permanent forwarding entry (with `forwardTo`: of a vxlan link; with neither: of a bridge
+   * port), and with `address` a neighbour entry. The MAC 00:00:00:00:00:00 may be forwarded to many.
+   */
   addNeighbour(link: string, entry: { mac: string; address?: string; forwardTo?: string }): void;
+  /** Deletes what `addNeighbour` with the same entry added; absent is fine. */
+  deleteNeighbour(link: string, entry: { mac: string; address?: string; forwardTo?: string }): void;
   close(): void;
 }
 
