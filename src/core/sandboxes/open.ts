@@ -1,0 +1,130 @@
+/** Sandboxes as files below a root: `<root>/<id>/{net,ipc,uts}` pinned namespaces, `shm` a tmpfs. */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { KeyedMutex } from '#lib/async.ts';
+import type { Clock } from '#lib/clock.ts';
+import { Fault, isFault } from '#lib/errors.ts';
+import type { Logger } from '#lib/log.ts';
+import type { OpenRecords, Records } from '#core/store/records.types.ts';
+import type { Kernel } from '#sys/types.ts';
+import type { Sandbox, Sandboxes, SandboxSpec } from './types.ts';
+
+export interface SandboxesOptions {
+  root: string;
+  kernel: Kernel;
+  records: OpenRecords;
+  clock: Clock;
+  log: Logger;
+}
+
+/** Docker's, for a container's own network namespace. */
+const networkSysctls = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
+const defaultShmSize = 64 * 1024 * 1024;
+
+/** Opens the sandboxes of an instance. Namespaces that a restart of the host took are made anew, empty. */
+export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
+  mkdirSync(options.root, { recursive: true, mode: 0o711 });
+  const sandboxes = new PinnedSandboxes(options, await options.records<SandboxRecord>('sandboxes'));
+  await sandboxes.recover();
+  return sandboxes;
+}
+
+interface SandboxRecord extends Sandbox {
+  spec: SandboxSpec;
+}
+
+class PinnedSandboxes implements Sandboxes {
+  readonly #options: SandboxesOptions;
+  readonly #records: Records<SandboxRecord>;
+  readonly #mutex = new KeyedMutex();
+
+  constructor(options: SandboxesOptions, records: Records<SandboxRecord>) {
+    this.#options = options;
+    this.#records = records;
+  }
+
+  create(spec: SandboxSpec): Promise<Sandbox> {
+    return this.#mutex.run(spec.id, async () => {
+      if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(spec.id)) throw new Fault('invalid', `invalid sandbox id ${JSON.stringify(spec.id)}`);
+      if (this.#records.get(spec.id)) throw new Fault('already-exists', `sandbox ${spec.id} already exists`);
+      const directory = join(this.#options.root, spec.id);
+      const at = (kind: 'net' | 'ipc' | 'uts'): string | undefined => (spec.namespaces.includes(kind) ? join(directory, kind) : undefined);
+      const record: SandboxRecord = {
+        id: spec.id,
+        owner: spec.owner,
+        labels: { ...spec.labels },
+        createdAt: this.#options.clock.now(),
+        netPath: at('net'),
+        ipcPath: at('ipc'),
+        utsPath: at('uts'),
+        shmPath: spec.namespaces.includes('ipc') ? join(directory, 'shm') : undefined,
+        spec,
+      };
+      try {
+        this.#make(record);
+        return shown(await this.#records.put(record));
+      } catch (error) {
+        this.#unmake(spec.id);
+        throw error;
+      }
+    });
+  }
+
+  /** Makes what is not there yet. */
+  #make(record: SandboxRecord): void {
+    const { namespaces, mounts } = this.#options.kernel;
+    mkdirSync(join(this.#options.root, record.id), { recursive: true, mode: 0o711 });
+    const { netPath, ipcPath, utsPath, shmPath, spec } = record;
+    if (netPath && !namespaces.isPinned(netPath)) namespaces.pin('net', netPath, { sysctls: { ...networkSysctls, ...spec.sysctls } });
+    if (ipcPath && !namespaces.isPinned(ipcPath)) namespaces.pin('ipc', ipcPath);
+    if (utsPath && !namespaces.isPinned(utsPath)) namespaces.pin('uts', utsPath, spec.hostname === undefined ? {} : { hostname: spec.hostname });
+    if (shmPath && !mounts.list().some((entry) => entry.target === shmPath)) {
+      mkdirSync(shmPath, { recursive: true });
+      mounts.mount('shm', shmPath, 'tmpfs', ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${spec.shmSize ?? defaultShmSize}`]);
+    }
+  }
+
+  #unmake(id: string): void {
+    const { namespaces, mounts } = this.#options.kernel;
+    const directory = join(this.#options.root, id);
+    for (const kind of ['net', 'ipc', 'uts']) namespaces.unpin(join(directory, kind));
+    mounts.unmountTree(directory);
+    rmSync(directory, { recursive: true, force: true });
+  }
+
+  get(id: string): Sandbox | undefined {
+    const record = this.#records.get(id);
+    return record && shown(record);
+  }
+
+  list(filter: { owner?: string } = {}): readonly Sandbox[] {
+    return this.#records.list().filter((record) => filter.owner === undefined || record.owner === filter.owner).map(shown);
+  }
+
+  remove(id: string): Promise<void> {
+    return this.#mutex.run(id, async () => {
+      if (!this.#records.get(id)) return;
+      this.#unmake(id);
+      await this.#records.delete(id);
+    });
+  }
+
+  async recover(): Promise<void> {
+    const { root, log } = this.#options;
+    for (const name of readdirSync(root)) {
+      if (!this.#records.get(name)) this.#unmake(name);
+    }
+    for (const record of this.#records.list()) {
+      try {
+        this.#make(record);
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        log.error('cannot make a sandbox again', { id: record.id, error });
+      }
+    }
+  }
+}
+
+function shown({ spec: _, ...sandbox }: SandboxRecord): Sandbox {
+  return sandbox;
+}
