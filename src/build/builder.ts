@@ -1,0 +1,87 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { BuildCacheRecord, BuildOptions, BuildPruneOptions, BuildPruneResponse } from '#api/docker/build.ts';
+import type { Filters } from '#api/docker/common.ts';
+import { Semaphore } from '#lib/async.ts';
+import { Fault, isFault, messageOf } from '#lib/errors.ts';
+import { hex } from '#lib/random.ts';
+import { BuildCache } from './cache/cache.ts';
+import { buildFrom } from './solve/build.ts';
+import { buildLimits, type Builder, type BuilderOptions, type CacheEntry, type Emit } from './types.ts';
+
+/** Opens the builder at `options.root`; what builds cut off by a crash left there is removed. */
+export async function openBuilder(options: BuilderOptions): Promise<Builder> {
+  for (const left of ['contexts', 'runs']) await rm(join(options.root, left), { recursive: true, force: true });
+  const records = await options.records<CacheEntry>('build-cache');
+  return new ClassicBuilder(options, new BuildCache(records, options.snapshots, options.clock));
+}
+
+class ClassicBuilder implements Builder {
+  readonly #options: BuilderOptions;
+  readonly #cache: BuildCache;
+  readonly #gate = new Semaphore(buildLimits.builds);
+  readonly #running = new Map<string, AbortController>();
+
+  constructor(options: BuilderOptions, cache: BuildCache) {
+    this.#options = options;
+    this.#cache = cache;
+  }
+
+  build(options: BuildOptions, context: Readable | undefined, emit: Emit, signal: AbortSignal): Promise<void> {
+    refuseUnsupported(options, context);
+    return this.#gate.run(() => this.#build(options, context as Readable, emit, signal));
+  }
+
+  async #build(options: BuildOptions, context: Readable, emit: Emit, signal: AbortSignal): Promise<void> {
+    const id = options.buildId || hex(this.#options.random, 16);
+    const cancel = new AbortController();
+    this.#running.set(id, cancel);
+    const directory = join(this.#options.root, 'contexts', hex(this.#options.random, 16));
+    const said = options.quiet ? () => {} : emit;
+    try {
+      const run = { builder: this.#options, cache: this.#cache, options, directory, emit: said, signal: AbortSignal.any([signal, cancel.signal]) };
+      const image = await buildFrom(run, context);
+      if (options.quiet) emit({ stream: `${image.id}\n` });
+      this.#options.onImage?.(image.id, options.tags);
+    } catch (error) {
+      emit(failure(error));
+    } finally {
+      this.#running.delete(id);
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  async prune(_options: BuildPruneOptions, filters: Filters): Promise<BuildPruneResponse> {
+    const unsupported = Object.keys(filters)[0];
+    if (unsupported !== undefined) throw new Fault('not-implemented', `build cache prune by filter ${unsupported} is not implemented: prune without filters`);
+    const used = new Set(this.#options.images.list().map((i) => i.chain as string));
+    const { deleted, bytes } = await this.#cache.prune((chain) => used.has(chain));
+    return { CachesDeleted: deleted, SpaceReclaimed: bytes };
+  }
+
+  async cancel(id: string): Promise<void> {
+    const running = this.#running.get(id);
+    if (!running) throw new Fault('not-found', `no build ${id} is running`);
+    running.abort(new Fault('canceled', 'the build was canceled'));
+  }
+
+  async records(): Promise<BuildCacheRecord[]> {
+    return this.#cache.list();
+  }
+}
+
+function refuseUnsupported(options: BuildOptions, context: Readable | undefined): void {
+  if (options.version === '2') throw new Fault('not-implemented', 'BuildKit builds (version=2) are not implemented: use DOCKER_BUILDKIT=0');
+  if (options.remote !== '' || !context) throw new Fault('not-implemented', 'building from a remote URL is not implemented: fetch it and build from the directory');
+  if (options.squash) throw new Fault('not-implemented', 'build --squash is not implemented: use a last stage that copies from the one before');
+  if (options.resources.cgroupParent !== '') throw new Fault('not-implemented', 'build --cgroup-parent is not implemented');
+  if (options.resources.ulimits.length > 0) throw new Fault('not-implemented', 'build --ulimit is not implemented');
+}
+
+/** How a stream that has begun says that the build failed. */
+function failure(error: unknown): { errorDetail: { code?: number; message: string }; error: string } {
+  const message = messageOf(error);
+  const code = isFault(error) && typeof error.details.code === 'number' ? error.details.code : undefined;
+  return { errorDetail: code === undefined ? { message } : { code, message }, error: message };
+}

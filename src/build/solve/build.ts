@@ -1,0 +1,206 @@
+import { join } from 'node:path';
+import type { BuildOptions } from '#api/docker/build.ts';
+import type { ImageConfig } from '#api/oci/image.ts';
+import type { Platform } from '#core/content/types.ts';
+import type { Image, RegistryAuth } from '#core/images/types.ts';
+import type { ChainId } from '#core/snapshots/types.ts';
+import { isoTime } from '#lib/clock.ts';
+import { Fault, isFault } from '#lib/errors.ts';
+import { receiveContext, type Context } from '../context/receive.ts';
+import type { SourceTree } from '../context/tree.ts';
+import { parseDockerfile } from '../dockerfile/parse.ts';
+import { heredocKeywords, keywords } from '../dockerfile/instructions/index.ts';
+import { findStage, predefinedArgs, readDockerfile, targetStage, type StagedDockerfile } from '../dockerfile/stages.ts';
+import type { Instruction, Stage } from '../dockerfile/types.ts';
+import { buildLimits } from '../types.ts';
+import { emptyStage, stageOn, type StageState } from './stage.ts';
+import { takeStep, type BuildRun } from './steps.ts';
+
+/** The stages that `target` needs, in order: it, its bases, and those that it copies from. */
+export function neededStages(stages: readonly Stage[], target: Stage): Stage[] {
+  const needed = new Set<Stage>();
+  const visit = (stage: Stage): void => {
+    if (needed.has(stage)) return;
+    const references = [stage.base, ...stage.instructions.flatMap(fromFlags)];
+    for (const reference of references) {
+      const found = findStage(stages, reference, stage.index);
+      if (found) visit(found);
+    }
+    needed.add(stage);
+  };
+  visit(target);
+  return [...needed].sort((a, b) => a.index - b.index);
+}
+
+function fromFlags(instruction: Instruction): string[] {
+  return instruction.flags.flatMap((flag) => {
+    if (flag.name === 'from') return [flag.value];
+    const match = flag.name === 'mount' ? /(?:^|,)from=([^,]+)/.exec(flag.value) : null;
+    return match?.[1] ? [match[1]] : [];
+  });
+}
+
+/** A build once its context is here: stages in order, then the image. Returns the image. */
+export class Build {
+  readonly #run: BuildRun;
+  readonly #file: StagedDockerfile;
+  readonly #built = new Map<Stage, StageState>();
+  #step = 0;
+  #steps = 0;
+
+  constructor(run: Omit<BuildRun, 'source' | 'escape' | 'withTree' | 'usedArgs' | 'context'>, context: Context) {
+    this.#file = readDockerfile(context.dockerfile, run.options.dockerfile, run.options.buildArgs);
+    this.#run = {
+      ...run,
+      context: context.tree,
+      source: this.#file.source,
+      escape: this.#file.directives.escape ?? '\\',
+      usedArgs: new Set(this.#file.globalArgs.keys()),
+      withTree: (from, use) => this.#withTree(from, use),
+    };
+  }
+
+  async execute(): Promise<Image> {
+    const { options, emit, signal } = this.#run;
+    const target = targetStage(this.#file.stages, options.target || undefined);
+    const stages = neededStages(this.#file.stages, target);
+    this.#steps = stages.reduce((sum, stage) => sum + 1 + stage.instructions.length, 0);
+    if (this.#steps > buildLimits.steps) throw new Fault('too-large', `the Dockerfile has ${this.#steps} steps; the limit is ${buildLimits.steps}`);
+    for (const stage of stages) {
+      signal.throwIfAborted();
+      this.#built.set(stage, await this.#buildStage(stage));
+    }
+    const state = this.#built.get(target);
+    if (!state) throw new Fault('internal', 'the target stage was not built');
+    this.#warnUnused();
+    const image = await this.#finish(state);
+    emit({ aux: { ID: image.id } });
+    emit({ stream: `Successfully built ${image.id.slice(7, 19)}\n` });
+    for (const tag of options.tags) emit({ stream: `Successfully tagged ${tag.includes(':') && !/\/[^:]*$/.test(tag.slice(tag.lastIndexOf(':'))) ? tag : `${tag}:latest`}\n` });
+    return image;
+  }
+
+  async #buildStage(stage: Stage): Promise<StageState> {
+    this.#announce(stage.from);
+    const { state, id, triggers } = await this.#base(stage);
+    this.#run.emit({ stream: ` ---> ${id}\n` });
+    for (const name of this.#file.globalArgs.keys()) if (!state.args.has(name)) this.#inheritGlobal(stage, state, name);
+    for (const trigger of triggers) await takeStep(this.#run, state, trigger);
+    for (const instruction of stage.instructions) {
+      this.#run.signal.throwIfAborted();
+      this.#announce(instruction);
+      await takeStep(this.#run, state, instruction);
+    }
+    return state;
+  }
+
+  /** A bare `ARG name` in a stage takes the value from before the first FROM. */
+  #inheritGlobal(stage: Stage, state: StageState, name: string): void {
+    const declares = stage.instructions.some((i) => i.keyword === 'arg' && i.args.split(/\s+/).includes(name));
+    const value = this.#file.globalArgs.get(name);
+    if (declares && value !== undefined) state.args.set(name, value);
+  }
+
+  #announce(instruction: Instruction): void {
+    this.#step++;
+    this.#run.emit({ stream: `Step ${this.#step}/${this.#steps} : ${instruction.original}` });
+    this.#run.emit({ stream: '\n' });
+  }
+
+  async #base(stage: Stage): Promise<{ state: StageState; id: string; triggers: Instruction[] }> {
+    const earlier = findStage(this.#file.stages, stage.base, stage.index);
+    const built = earlier && this.#built.get(earlier);
+    if (built) return { state: stageOn(built), id: built.key.slice(0, 12), triggers: [] };
+    if (stage.base === 'scratch') return { state: this.#scratch(), id: '', triggers: [] };
+    const image = await this.#image(stage.base, stage.platform);
+    const state = stageOn({ config: image.config, layers: image.layers, chain: image.chain, key: image.id });
+    const container = (state.config.config ??= {});
+    const triggers = (container.OnBuild ?? []).map((text) => this.#trigger(text, stage));
+    container.OnBuild = null;
+    container.Image = image.id;
+    if (triggers.length > 0) this.#run.emit({ stream: `# Executing ${triggers.length} build trigger${triggers.length > 1 ? 's' : ''}\n` });
+    return { state, id: image.id.slice(7, 19), triggers };
+  }
+
+  #scratch(): StageState {
+    const architecture = ({ x64: 'amd64', arm64: 'arm64' } as Record<string, string>)[process.arch] ?? process.arch;
+    return emptyStage(architecture);
+  }
+
+  #trigger(text: string, stage: Stage): Instruction {
+    const [parsed] = parseDockerfile(text, { name: 'ONBUILD trigger', keywords, heredocKeywords }).instructions;
+    if (!parsed) throw new Fault('invalid', `the base image has an empty ONBUILD trigger`);
+    return { ...parsed, line: stage.from.line };
+  }
+
+  /** The image from here, or pulled where it is missing or `--pull` asks for a newer one. */
+  async #image(reference: string, platform: string | undefined): Promise<Image> {
+    const { builder, options, emit, signal } = this.#run;
+    const here = builder.images.get(reference);
+    const wanted = platform ?? options.platform;
+    if (here && !options.pull && (!wanted || matches(here.config, wanted))) return here;
+    try {
+      const auth = registryAuth(options, reference);
+      const onProgress = (event: { layer?: string; status: string }): void => {
+        if (['Pull complete', 'Already exists'].includes(event.status)) emit({ status: event.status, id: event.layer?.slice(7, 19) });
+      };
+      const pulled = await builder.images.pull(reference, { platform: parsePlatform(wanted), auth, onProgress, signal });
+      return pulled.image;
+    } catch (error) {
+      if (isFault(error) && here === undefined) throw new Fault(error.kind, error.message, { cause: error, details: error.details });
+      throw error;
+    }
+  }
+
+  async #withTree<T>(from: string, use: (tree: SourceTree) => Promise<T>): Promise<T> {
+    const stage = findStage(this.#file.stages, from, this.#file.stages.length);
+    const built = stage && this.#built.get(stage);
+    if (stage && !built) throw new Fault('invalid', `invalid from flag value ${from}: a stage can copy only from stages before it`);
+    if (!built && /^\d+$/.test(from)) throw new Fault('invalid', `invalid from flag value ${from}: there is no stage ${from} before this one`);
+    const chain: ChainId = built ? built.chain : (await this.#image(from, undefined)).chain;
+    return this.#run.builder.snapshots.view(chain, (root) => use({ root, keepOwners: true }));
+  }
+
+  #warnUnused(): void {
+    const unused = Object.keys(this.#run.options.buildArgs).filter((name) => !this.#run.usedArgs.has(name) && !predefinedArgs.has(name));
+    if (unused.length > 0) this.#run.emit({ stream: `[Warning] One or more build-args [${unused.join(' ')}] were not consumed\n` });
+  }
+
+  async #finish(state: StageState): Promise<Image> {
+    const { builder, options } = this.#run;
+    const config: ImageConfig = structuredClone(state.config);
+    const labels = { ...config.config?.Labels, ...options.labels };
+    if (Object.keys(labels).length > 0) (config.config ??= {}).Labels = labels;
+    config.created = config.history?.at(-1)?.created ?? config.created ?? isoTime(builder.clock.now());
+    return builder.images.assemble(config, state.layers, options.tags);
+  }
+}
+
+function matches(config: ImageConfig, platform: string): boolean {
+  const wanted = parsePlatform(platform);
+  return !wanted || (wanted.os === config.os && wanted.architecture === config.architecture);
+}
+
+function parsePlatform(text: string | undefined): Platform | undefined {
+  if (!text) return undefined;
+  const [os, architecture, variant] = text.split('/');
+  if (!os || !architecture) throw new Fault('invalid', `invalid platform ${JSON.stringify(text)}: write it as os/arch or os/arch/variant`);
+  return { os, architecture, variant };
+}
+
+function registryAuth(options: BuildOptions, reference: string): RegistryAuth | undefined {
+  const first = reference.split('/')[0] ?? '';
+  const host = reference.includes('/') && /[.:]|^localhost$/.test(first) ? first : 'https://index.docker.io/v1/';
+  const found = options.registryAuth[host] ?? options.registryAuth[host === first ? `https://${host}` : 'docker.io'];
+  return found && { username: found.username, password: found.password, identityToken: found.identitytoken, registryToken: found.registrytoken };
+}
+
+/** Receives the context and runs the build in a directory that is gone afterwards. */
+export async function buildFrom(run: ConstructorParameters<typeof Build>[0], archive: Parameters<typeof receiveContext>[0]): Promise<Image> {
+  const context = await receiveContext(archive, join(run.directory, 'context'), run.options.dockerfile, run.builder.files, run.signal);
+  try {
+    return await new Build(run, context).execute();
+  } finally {
+    await context.remove();
+  }
+}

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { resolveUser } from '#core/containers/user.ts';
+import { Fault } from '#lib/errors.ts';
+import { resolveInRoot } from '#lib/rootfs-path.ts';
+import { IgnoreRules } from '../context/patterns.ts';
+import { makeDirectory, placeArchive, placeInline, placeItem, type Placement } from '../context/place.ts';
+import { contentDigest, findSources, type SourceItem, type SourceTree } from '../context/tree.ts';
+import type { CopyChange } from '../dockerfile/types.ts';
+import { buildLimits, type BuildFiles } from '../types.ts';
+
+/** What a COPY or ADD brings, found before anything is written: its digests make the cache key. */
+export interface CopyPlan {
+  change: CopyChange;
+  items: { tree: SourceTree; item: SourceItem; archive: boolean }[];
+  digests: string[];
+  exclude?: IgnoreRules;
+}
+
+export async function planCopy(change: CopyChange, tree: SourceTree, downloads: string, signal: AbortSignal): Promise<CopyPlan> {
+  const exclude = change.exclude.length > 0 ? new IgnoreRules(change.exclude) : undefined;
+  const plan: CopyPlan = { change, items: [], digests: change.inline.map((i) => `${i.name}\n${i.body}`), exclude };
+  for (const source of change.sources) {
+    const remote = change.add && /^https?:\/\//i.test(source);
+    const from = remote ? await download(source, downloads, change, signal) : tree;
+    const wanted = remote ? basename(new URL(source).pathname) || 'index' : source;
+    for (const item of await findSources(from, wanted)) {
+      plan.items.push({ tree: from, item, archive: change.add && !remote });
+      plan.digests.push(`${item.stats.isDirectory() ? '' : basename(item.name)} ${await contentDigest(from, item, exclude)}`);
+    }
+  }
+  if (plan.items.length > 1 && !change.target.endsWith('/') && !(change.target === '/')) {
+    const keyword = change.add ? 'ADD' : 'COPY';
+    throw new Fault('invalid', `When using ${keyword} with more than one source file, the destination must be a directory and end with a /`);
+  }
+  return plan;
+}
+
+/** Fetches what ADD names by URL: a tree of one file, mode 0600. */
+async function download(url: string, directory: string, change: CopyChange, signal: AbortSignal): Promise<SourceTree> {
+  const name = basename(new URL(url).pathname) || 'index';
+  const place = join(directory, createHash('sha256').update(url).digest('hex'));
+  await rm(place, { recursive: true, force: true });
+  await mkdir(place, { recursive: true });
+  const response = await fetch(url, { signal });
+  if (!response.ok || !response.body) throw new Fault('invalid', `ADD failed: ${url} answered ${response.status} ${response.statusText}`);
+  let bytes = 0;
+  const hash = createHash('sha256');
+  const counted = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]).on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    hash.update(chunk);
+    if (bytes > buildLimits.downloadBytes) counted.destroy(new Fault('too-large', `ADD failed: ${url} is over ${buildLimits.downloadBytes} bytes`));
+  });
+  await pipeline(counted, createWriteStream(join(place, name), { mode: 0o600 }));
+  const digest = `sha256:${hash.digest('hex')}`;
+  if (change.checksum !== undefined && change.checksum !== digest) {
+    throw new Fault('invalid', `ADD failed: digest mismatch of ${url}: it is ${digest}, and --checksum says ${change.checksum}`);
+  }
+  return { root: place, keepOwners: false };
+}
+
+/** Writes what was planned into the mounted root file system. */
+export async function performCopy(plan: CopyPlan, root: string, files: BuildFiles, signal: AbortSignal): Promise<void> {
+  const { change } = plan;
+  const owner = change.chown === undefined ? undefined : ownerOf(files, root, change.chown);
+  const placement: Placement = { root, target: change.target, owner, mode: change.chmod, exclude: plan.exclude, files };
+  for (const { tree, item, archive } of plan.items) {
+    if (archive && (await placeArchive(item, placement, signal))) continue;
+    await placeItem(tree, item, placement);
+  }
+  for (const { name, body } of change.inline) await placeInline(name, body, placement);
+}
+
+/** The group of a bare user is the user's own number (Dockerfile reference, COPY --chown). */
+function ownerOf(files: BuildFiles, root: string, chown: string): { uid: number; gid: number } {
+  const { uid, gid } = resolveUser(files, root, chown);
+  return { uid, gid: chown.includes(':') ? gid : uid };
+}
+
+/** Whether the working directory is still to be made. */
+export async function needsDirectory(root: string, path: string): Promise<boolean> {
+  const stats = await stat(await resolveInRoot(root, path)).catch(() => undefined);
+  if (stats && !stats.isDirectory()) throw new Fault('invalid', `WORKDIR ${path}: it is a file in the image; name a directory`);
+  return stats === undefined;
+}
+
+export async function performWorkdir(root: string, path: string, user: string, files: BuildFiles): Promise<void> {
+  const owner = user === '' ? undefined : resolveUser(files, root, user);
+  await makeDirectory({ root, target: path, owner, files }, path);
+}

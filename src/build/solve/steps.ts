@@ -1,0 +1,181 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BuildOptions } from '#api/docker/build.ts';
+import type { MountSpec } from '#core/containers/types.ts';
+import { isoTime } from '#lib/clock.ts';
+import { Fault } from '#lib/errors.ts';
+import { cacheKey, type BuildCache } from '../cache/cache.ts';
+import { contentDigest, findSources, type SourceItem, type SourceTree } from '../context/tree.ts';
+import { kindOf } from '../dockerfile/instructions/index.ts';
+import { predefinedArgs } from '../dockerfile/stages.ts';
+import type { Change, CopyChange, Instruction, Source, Step } from '../dockerfile/types.ts';
+import type { BuilderOptions, CachedLayer, Emit } from '../types.ts';
+import { needsDirectory, performCopy, performWorkdir, planCopy, type CopyPlan } from './filesystem.ts';
+import { runCommand, runId } from './run.ts';
+import { recordStep, type StageState } from './stage.ts';
+
+/** What the steps of one build share. */
+export interface BuildRun {
+  builder: BuilderOptions;
+  cache: BuildCache;
+  options: BuildOptions;
+  source: Source;
+  escape: string;
+  /** The build's own directory; gone when it ends. */
+  directory: string;
+  context: SourceTree;
+  emit: Emit;
+  signal: AbortSignal;
+  /** `use` with the tree that `--from` names. */
+  withTree<T>(from: string, use: (tree: SourceTree) => Promise<T>): Promise<T>;
+  usedArgs: Set<string>;
+}
+
+/** Takes one instruction: from the cache where its key is known, else by doing it. */
+export async function takeStep(run: BuildRun, stage: StageState, instruction: Instruction): Promise<void> {
+  const step = parseStep(run, stage, instruction);
+  const args = step.change?.kind === 'run' ? visibleArgs(stage) : [];
+  const createdBy = args.length > 0 ? `|${args.length} ${args.join(' ')} ${step.createdBy}` : step.createdBy;
+  const found = await prepare(run, stage, step, args);
+  let hit = run.options.noCache ? undefined : await run.cache.find(found.key);
+  if (hit?.layer && hit.layer.parent !== stage.chain) hit = undefined;
+  if (hit) run.emit({ stream: ' ---> Using cache\n' });
+  else stage.allCached = false;
+  const layer = hit ? hit.layer : await perform(run, stage, step, found, args);
+  // the time a step was first taken goes with it, so that a build from the cache gives the very same image
+  const entry = hit ?? (await run.cache.save(found.key, instruction.original, layer));
+  step.configure?.(stage.config);
+  if (instruction.keyword === 'cmd') stage.setCmd = true;
+  stage.key = found.key;
+  recordStep(stage, createdBy, isoTime(entry.createdAt), layer);
+  run.emit({ stream: ` ---> ${found.key.slice(0, 12)}\n` });
+}
+
+function parseStep(run: BuildRun, stage: StageState, instruction: Instruction): Step {
+  const kind = kindOf.get(instruction.keyword);
+  if (!kind) throw new Fault('internal', `no instruction ${instruction.keyword}`);
+  return kind.step(instruction, {
+    config: stage.config,
+    args: stage.args,
+    escape: run.escape,
+    source: run.source,
+    stageSetCmd: stage.setCmd,
+    declareArg(name, fallback) {
+      run.usedArgs.add(name);
+      const value = run.options.buildArgs[name] ?? fallback ?? stage.args.get(name);
+      if (value !== undefined) stage.args.set(name, value);
+    },
+  });
+}
+
+/** The arguments that RUN sees as environment: those in scope that ENV does not hide. */
+function visibleArgs(stage: StageState): string[] {
+  const env = new Set((stage.config.config?.Env ?? []).map((e) => e.slice(0, e.indexOf('='))));
+  return [...stage.args].filter(([name]) => !env.has(name)).map(([name, value]) => `${name}=${value}`);
+}
+
+interface Prepared {
+  key: string;
+  copy?: CopyPlan;
+}
+
+/** The step's cache key; for a copy, with what it found. */
+async function prepare(run: BuildRun, stage: StageState, step: Step, args: readonly string[]): Promise<Prepared> {
+  const { change, instruction } = step;
+  if (!change) return { key: cacheKey(stage.key, instruction.keyword, step.createdBy) };
+  switch (change.kind) {
+    case 'run': {
+      const lasting = args.filter((a) => !predefinedArgs.has(a.slice(0, a.indexOf('='))));
+      return { key: cacheKey(stage.key, 'run', change.args, change.network, change.input ?? '', await mountKeys(run, change), lasting) };
+    }
+    case 'workdir':
+      return { key: cacheKey(stage.key, 'workdir', change.path) };
+    case 'copy': {
+      const copy = await withSource(run, change, (tree) => planCopy(change, tree, join(run.directory, 'downloads'), run.signal));
+      return { key: cacheKey(stage.key, 'copy', change.add, change.target, change.chown, change.chmod, change.exclude, copy.digests), copy };
+    }
+  }
+}
+
+function withSource<T>(run: BuildRun, change: CopyChange, use: (tree: SourceTree) => Promise<T>): Promise<T> {
+  return change.from === undefined ? use(run.context) : run.withTree(change.from, use);
+}
+
+async function mountKeys(run: BuildRun, change: Change & { kind: 'run' }): Promise<unknown[]> {
+  const keys: unknown[] = [];
+  for (const mount of change.mounts) {
+    if (mount.type !== 'bind') {
+      keys.push([mount.type, mount.target]);
+      continue;
+    }
+    const digest = await withMountSource(run, mount, (tree, item) => contentDigest(tree, item));
+    keys.push(['bind', mount.target, digest]);
+  }
+  return keys;
+}
+
+function withMountSource<T>(run: BuildRun, mount: { from?: string; source?: string }, use: (tree: SourceTree, item: SourceItem) => Promise<T>): Promise<T> {
+  const inTree = async (tree: SourceTree): Promise<T> => {
+    const [item] = await findSources(tree, mount.source ?? '/');
+    if (!item) throw new Fault('invalid', `RUN --mount: no ${mount.source} to mount`);
+    return use(tree, item);
+  };
+  return mount.from === undefined ? inTree(run.context) : run.withTree(mount.from, inTree);
+}
+
+/** Does the step on a snapshot of its own and makes a layer of it; undefined where it changes no file. */
+async function perform(run: BuildRun, stage: StageState, step: Step, prepared: Prepared, args: readonly string[]): Promise<CachedLayer | undefined> {
+  const { change } = step;
+  if (!change) return undefined;
+  const { snapshots, log } = run.builder;
+  const id = runId(run.builder);
+  await snapshots.create(id, stage.chain);
+  try {
+    const root = await snapshots.mount(id);
+    if (change.kind === 'run') await performRun(run, stage, change, id, root, args);
+    else if (change.kind === 'workdir') {
+      if (!(await needsDirectory(root, change.path))) return undefined;
+      await performWorkdir(root, change.path, stage.config.config?.User ?? '', run.builder.files);
+    } else if (prepared.copy) {
+      const { copy } = prepared;
+      await withSource(run, change, () => performCopy(copy, root, run.builder.files, run.signal));
+    }
+    await snapshots.unmount(id);
+    const { chain, diffId, descriptor } = await snapshots.commit(id);
+    return { parent: stage.chain, chain, diffId, descriptor };
+  } finally {
+    await snapshots.remove(id).catch((error: unknown) => log.warn('cannot remove a build snapshot', { id, error }));
+  }
+}
+
+async function performRun(run: BuildRun, stage: StageState, change: Change & { kind: 'run' }, id: string, root: string, args: readonly string[]): Promise<void> {
+  run.emit({ stream: ` ---> Running in ${id.slice(0, 12)}\n` });
+  const go = (rest: typeof change.mounts, mounts: MountSpec[]): Promise<void> => {
+    const [mount, ...others] = rest;
+    if (!mount) {
+      return runCommand(run.builder, id, { change, config: stage.config, args, root, options: run.options, mounts, emit: run.emit, signal: run.signal });
+    }
+    if (mount.type === 'bind') {
+      return withMountSource(run, mount, (_tree, item) => go(others, [...mounts, bindMount(item.path, mount.target, mount.readonly)]));
+    }
+    if (mount.type === 'tmpfs') {
+      const size = mount.size ? [`size=${mount.size}`] : [];
+      return go(others, [...mounts, { type: 'tmpfs', source: 'tmpfs', target: mount.target, options: ['nosuid', 'nodev', ...size] }]);
+    }
+    return cacheMount(run, mount).then((path) => go(others, [...mounts, bindMount(path, mount.target, mount.readonly)]));
+  };
+  await go(change.mounts, []);
+  run.emit({ stream: `Removing intermediate container ${id.slice(0, 12)}\n` });
+}
+
+function bindMount(source: string, target: string, readonly: boolean): MountSpec {
+  return { type: 'bind', source, target, options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'] };
+}
+
+/** A directory that stays from build to build, named by the mount's id (default: its target). */
+async function cacheMount(run: BuildRun, mount: { id?: string; target: string; mode?: number }): Promise<string> {
+  const name = cacheKey('cache-mount', mount.id ?? mount.target);
+  const path = join(run.builder.root, 'cache-mounts', name);
+  await mkdir(path, { recursive: true, mode: mount.mode ?? 0o755 });
+  return path;
+}
