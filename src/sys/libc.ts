@@ -42,6 +42,7 @@ export interface Libc {
   lremovexattr(path: string, name: string): number;
   llistxattr(path: string, list: Bytes, size: number): number;
   pidfdOpen(pid: number, flags: number): number;
+  closeRange(first: number, last: number, flags: number): number;
   openat2(directory: number, path: string, how: Bytes, size: number): number;
   mountSetattr(directory: number, path: string, flags: number, attributes: Bytes, size: number): number;
 }
@@ -81,6 +82,7 @@ const signatures: Record<keyof Libc, [result: string, args: string[], symbol?: s
   lremovexattr: ['int', ['str', 'str']],
   llistxattr: ['long', ['str', 'void *', 'size_t']],
   pidfdOpen: ['long', ['int', 'uint'], 'syscall', 434],
+  closeRange: ['long', ['uint', 'uint', 'uint'], 'syscall', 436],
   openat2: ['long', ['int', 'str', 'void *', 'size_t'], 'syscall', 437],
   mountSetattr: ['long', ['int', 'str', 'uint', 'void *', 'size_t'], 'syscall', 442],
 };

@@ -1,0 +1,97 @@
+import { isFault } from '#lib/errors.ts';
+import assert from 'node:assert/strict';
+import { execFileSync, spawn as nodeSpawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, it } from 'node:test';
+import { fakeProcesses } from './fake.ts';
+import { linuxProcesses } from './linux.ts';
+import { parseStat } from './stat.ts';
+import { processesSuite } from './suite.ts';
+
+processesSuite('fake', () =>
+  fakeProcesses({
+    cat: (program) => {
+      program.stdio[0]?.on('data', (chunk: Buffer) => program.stdio[1]?.write(chunk));
+      program.stdio[0]?.on('end', () => program.exit(0));
+    },
+    false: (program) => program.exit(1),
+    yes: (program) => {
+      program.stdio[1]?.write(Buffer.alloc(20_000));
+      program.exit(0);
+    },
+    sleep: () => {},
+  }),
+);
+if (process.platform === 'linux') processesSuite('linux', () => linuxProcesses());
+
+describe('a process status line', () => {
+  it('is read past a name that imitates it', () => {
+    const tail = Array.from({ length: 30 }, (_, i) => i).join(' ');
+    assert.deepEqual(parseStat(`7 (a) R 1 (b) S ${tail}`), { state: 'S', startTime: 18n });
+    assert.equal(parseStat('garbage'), undefined);
+  });
+});
+
+describe('children on linux', { skip: process.platform === 'linux' ? false : 'the host is not Linux' }, () => {
+  const processes = linuxProcesses();
+
+  it('get the descriptors that are listed, up to the fifth and no other', async () => {
+    const kept = openSync('/dev/null', 'r');
+    const zero = openSync('/dev/zero', 'r');
+    try {
+      const script = 'echo out >&1; cat <&3 >&4; ls -l /proc/self/fd | sed -n "s/.* \\([0-9]*\\) -> .*/\\1/p" | tr "\\n" " " >&2; readlink /proc/self/fd/5 >&2';
+      const child = processes.spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', zero] });
+      (child.stdio[3] as Writable).end('over three');
+      const [out, err, four] = await Promise.all([text(child.stdio[1] as Readable), text(child.stdio[2] as Readable), text(child.stdio[4] as Readable)]);
+      assert.deepEqual(await child.exited, { code: 0, signal: null });
+      assert.deepEqual([out, four], ['out\n', 'over three']);
+      const [fds = '', fifth] = err.split('\n').join(' ').split(' /');
+      assert.equal(fifth?.trim(), 'dev/zero');
+      assert.deepEqual(fds.trim().split(' ').filter((fd) => Number(fd) > 6), []);
+    } finally {
+      closeSync(kept);
+      closeSync(zero);
+    }
+  });
+
+  it('get PATH as their whole environment unless one is given', async () => {
+    assert.match((await processes.run('env', [])).stdout.toString(), /^PATH=[^\n]*\n$/);
+    assert.equal((await processes.run('/usr/bin/env', [], { env: { A: 'b' } })).stdout.toString(), 'A=b\n');
+  });
+
+  it('outlive this process when they are detached', async () => {
+    const module = new URL('./linux.ts', import.meta.url).href;
+    const program = `import {linuxProcesses} from ${JSON.stringify(module)}; const c = linuxProcesses().spawn('sleep', ['60'], {detached: true}); c.unref(); console.log(c.pid);`;
+    const pid = Number(execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' }));
+    try {
+      assert.equal(processes.alive(pid), true);
+      assert.equal(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3], String(pid), 'leads a session of its own');
+      const wait = processes.ended(pid);
+      processes.kill(pid, 9);
+      await wait;
+    } finally {
+      if (processes.alive(pid)) processes.kill(pid, 9);
+    }
+  });
+
+  it('are ended when they take too long', async () => {
+    await assert.rejects(processes.run('sleep', ['60'], { timeoutMs: 50 }), (error) => isFault(error, 'timeout') && error.message.includes('sleep'));
+  });
+
+  it('may leave their input unread', async () => {
+    assert.equal((await processes.run('true', [], { input: 'x'.repeat(1 << 20) })).code, 0);
+  });
+
+  it('need not be ours to be waited for; a process that waits for nothing ends by itself', async () => {
+    const stranger = nodeSpawn('sleep', ['0.2']);
+    await Promise.all([processes.ended(stranger.pid ?? 0), once(stranger, 'exit')]);
+    const module = new URL('./linux.ts', import.meta.url).href;
+    const program = `import {linuxProcesses} from ${JSON.stringify(module)}; const p = linuxProcesses(); const c = p.spawn('true', []); await p.ended(c.pid); console.log('seen');`;
+    const { stdout, code } = await processes.run(process.execPath, ['--input-type=module', '-e', program], { timeoutMs: 10_000 });
+    assert.deepEqual([stdout.toString(), code], ['seen\n', 0]);
+    assert.ok(readlinkSync('/proc/self/exe').length > 0);
+  });
+});
