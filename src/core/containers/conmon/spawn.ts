@@ -49,7 +49,6 @@ export function spawnConmon(processes: Processes, paths: ConmonPaths, options: C
   if (attached) env['_OCI_ATTACHPIPE'] = '5';
   const stdio: ('pipe' | 'ignore')[] = ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', ...(attached ? (['pipe'] as const) : [])];
   const child = processes.spawn(paths.conmon, conmonArgs(paths, options), { env, stdio, detached: true });
-  child.unref();
   const start = child.stdio[4] as Writable;
   start.on('error', () => {});
   let printed = '';
