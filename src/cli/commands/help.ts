@@ -1,0 +1,24 @@
+import type { Command } from '../types.ts';
+
+const text = `gantry: a container engine and a cluster in one daemon
+
+  ./gantry up [--root DIR] [--registry-mirror URL] [--docker-socket PATH] [--api-port N]
+                          start the daemon; returns when engine, API server and node are ready
+  ./gantry down [--purge] stop it, containers too; --purge also removes all state
+  ./gantry status [-o json]
+                          versions, sockets, nodes, containers, pods, memory, disk
+  ./gantry env            for eval "$(./gantry env)": DOCKER_HOST and KUBECONFIG, so that docker and kubectl find it
+  ./gantry doctor         what this host has, lacks, and how to mend it
+  ./gantry demo           build the example blog, deploy it, send a request through it
+  ./gantry test           everything a release must pass on this machine
+
+Each takes --root DIR (or GANTRY_ROOT; default /var/lib/gantry) and --debug.
+`;
+
+export const help: Command = {
+  name: 'help',
+  async run(_args, context) {
+    context.out(text);
+    return 0;
+  },
+};

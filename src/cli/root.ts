@@ -1,0 +1,17 @@
+import { resolve } from 'node:path';
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { defaultRoot } from '#client/control/client.ts';
+import { Fault, messageOf } from '#lib/errors.ts';
+import type { CommandContext } from './types.ts';
+
+/** Reads a command's flags; every command takes `--root` (or GANTRY_ROOT) and `--debug`. */
+export function parseFlags<T extends ParseArgsOptionsConfig>(args: readonly string[], context: CommandContext, options: T) {
+  const shared = { root: { type: 'string' }, debug: { type: 'boolean' } } as const;
+  try {
+    const { values } = parseArgs({ args: [...args], options: { ...shared, ...options } });
+    const given = (values as { root?: string }).root;
+    return { root: resolve(given ?? context.env.GANTRY_ROOT ?? defaultRoot), values };
+  } catch (error) {
+    throw new Fault('invalid', `${messageOf(error)}. See ./gantry help`, { cause: error });
+  }
+}

@@ -1,0 +1,36 @@
+/** The first word of the command line decides which room is loaded; nothing else happens here. */
+import { isFault, messageOf } from '#lib/errors.ts';
+
+const [word = 'help', ...args] = process.argv.slice(2);
+
+async function run(): Promise<number> {
+  switch (word) {
+    case 'daemon':
+      return (await import('#daemon/main.ts')).daemonMain(args);
+    case 'up':
+      return (await import('#daemon/up.ts')).up(args);
+    case 'down':
+      return (await import('#daemon/down.ts')).down(args);
+    case 'doctor':
+      return (await import('#daemon/doctor.ts')).doctor(args);
+    case 'demo': {
+      const { up } = await import('#daemon/up.ts');
+      const { demo } = await import('#cli/commands/demo/demo.ts');
+      return demo(args, up);
+    }
+    default:
+      return (await import('#cli/main.ts')).cli(word, args);
+  }
+}
+
+run().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    const debug = process.argv.includes('--debug') && error instanceof Error;
+    const text = debug ? `${error.stack}${error.cause === undefined ? '' : `\ncause: ${String((error.cause as Error).stack ?? error.cause)}`}` : messageOf(error);
+    process.stderr.write(`gantry: ${isFault(error) || debug ? text : `internal error: ${text} (call again with --debug for the stack)`}\n`);
+    process.exitCode = 1;
+  },
+);
