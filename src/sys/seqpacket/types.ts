@@ -10,9 +10,9 @@ export interface SeqPackets {
 export interface SeqPacket {
   /** Called with each packet, in order; at once for those that came before it was set. */
   onPacket(handler: (packet: Buffer) => void): void;
-  /** Called once: the peer is gone or `close` was called. */
+  /** Called once: the peer is gone, and its last packet was taken by a handler; or `close` was called. */
   onClose(handler: () => void): void;
-  /** Sends one packet (at most 32 KiB); resolves when the kernel took it. */
+  /** Sends one packet (at most 32 KiB); resolves when the kernel took it. At most 256 wait at a time. */
   write(packet: Uint8Array): Promise<void>;
   /** No more will be sent: the container's stdin ends. */
   shutdownWrite(): void;
