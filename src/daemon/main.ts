@@ -1,0 +1,49 @@
+import { createWriteStream, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StartMessage } from '#api/gantry/status.ts';
+import { messageOf } from '#lib/errors.ts';
+import { createLogger } from '#lib/log.ts';
+import { parseConfig } from './config.ts';
+import { startDaemon } from './daemon.ts';
+
+/** The descriptor on which `up` listens for how the start goes on; none when the daemon is run by hand. */
+const startDescriptor = 3;
+
+/** The daemon's own process: runs until SIGTERM or SIGINT. Containers run on without it. */
+export async function daemonMain(args: readonly string[]): Promise<number> {
+  const config = parseConfig(args, process.env);
+  mkdirSync(join(config.root, 'run'), { recursive: true, mode: 0o711 });
+  const log = createLogger({ write: (line) => void process.stderr.write(line), level: config.debug ? 'debug' : 'info' });
+  const tell = startChannel();
+  process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }));
+  process.on('uncaughtException', (error) => {
+    log.error('uncaught exception: the daemon ends; containers run on', { error, stack: error.stack });
+    process.exit(70);
+  });
+  try {
+    const daemon = await startDaemon(config, log, (stage) => tell({ stage }));
+    tell({ ready: daemon.file });
+    tell.end();
+    await new Promise<void>((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    });
+    log.info('stopping');
+    await daemon.stop();
+    log.info('stopped');
+    process.exit(0);
+  } catch (error) {
+    log.error('start failed', { error, stack: error instanceof Error ? error.stack : undefined });
+    tell({ error: messageOf(error) });
+    tell.end();
+    process.exit(1);
+  }
+}
+
+type Tell = ((message: StartMessage) => void) & { end(): void };
+
+function startChannel(): Tell {
+  const stream = createWriteStream('', { fd: startDescriptor });
+  // nobody listens when the daemon is run by hand
+  stream.on('error', () => {});
+  return Object.assign((message: StartMessage) => void stream.write(`${JSON.stringify(message)}\n`), { end: () => void stream.end() });
+}
