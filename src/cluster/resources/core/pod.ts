@@ -1,0 +1,119 @@
+/** Pods: containers that share a node, a network and volumes. */
+import { isDeepStrictEqual } from 'node:util';
+import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
+import type { Container, Pod } from '#api/kube/types.ts';
+import { carryMetadata } from '../metadata.ts';
+import { defineResource, immutable } from '../resource.ts';
+import type { Subresource } from '../types.ts';
+import { podColumns, podRow } from './pod-columns.ts';
+import { defaultPod, defaultPodSpec } from './pod-defaults.ts';
+import { validatePodSpec, validatePodUpdate } from './pod-validation.ts';
+
+const core = (kind: string): { group: string; version: string; kind: string } => ({ group: '', version: 'v1', kind });
+
+const subresources: readonly Subresource<Pod>[] = [
+  { name: 'attach', type: 'connect', verbs: ['create', 'get'], kind: core('PodAttachOptions') },
+  { name: 'exec', type: 'connect', verbs: ['create', 'get'], kind: core('PodExecOptions') },
+  { name: 'portforward', type: 'connect', verbs: ['create', 'get'], kind: core('PodPortForwardOptions') },
+  { name: 'log', type: 'connect', verbs: ['get'] },
+  { name: 'proxy', type: 'connect', verbs: ['create', 'delete', 'get', 'patch', 'update'], kind: core('PodProxyOptions') },
+  { name: 'binding', type: 'action', verbs: ['create'], kind: core('Binding') },
+  { name: 'eviction', type: 'action', verbs: ['create'], kind: { group: 'policy', version: 'v1', kind: 'Eviction' } },
+  {
+    name: 'ephemeralcontainers', type: 'object', verbs: ['get', 'patch', 'update'],
+    prepareForUpdate: (pod, old) => onlySpec(pod, old, { ...old.spec, ephemeralContainers: pod.spec.ephemeralContainers }),
+    validateUpdate: (pod, old) => [...validatePodSpec(pod.spec, 'spec'), ...ephemeralKept(pod, old)],
+  },
+  {
+    name: 'resize', type: 'object', verbs: ['get', 'patch', 'update'],
+    prepareForUpdate: (pod, old) => onlySpec(pod, old, { ...old.spec, containers: resized(pod, old) }),
+    validateUpdate: (pod, old) => [...validatePodSpec(pod.spec, 'spec'), ...resizable(pod, old)],
+  },
+];
+
+/** Everything but the spec stays; a changed spec counts the generation up. */
+function onlySpec(pod: Pod, old: Pod, spec: Pod['spec']): void {
+  carryMetadata(pod.metadata, old.metadata);
+  pod.metadata.labels = old.metadata.labels;
+  pod.metadata.annotations = old.metadata.annotations;
+  pod.metadata.ownerReferences = old.metadata.ownerReferences;
+  pod.spec = structuredClone(spec);
+  pod.status = old.status;
+  if (!isDeepStrictEqual(pod.spec, old.spec)) pod.metadata.generation = (old.metadata.generation ?? 0) + 1;
+}
+
+function resized(pod: Pod, old: Pod): Container[] {
+  const wanted = new Map(pod.spec.containers.map((container) => [container.name, container]));
+  return old.spec.containers.map((container) => ({
+    ...container,
+    resources: wanted.get(container.name)?.resources ?? container.resources,
+    resizePolicy: wanted.get(container.name)?.resizePolicy ?? container.resizePolicy,
+  }));
+}
+
+function resizable(pod: Pod, old: Pod): FieldError[] {
+  if (old.status?.phase === 'Succeeded' || old.status?.phase === 'Failed') {
+    return [fieldError.forbidden('spec', 'pod resize is not allowed for a terminated pod')];
+  }
+  const changed = (list: 'limits' | 'requests'): FieldError[] => pod.spec.containers.flatMap((container, index) => {
+    const before = old.spec.containers[index]?.resources?.[list] ?? {};
+    const after = container.resources?.[list] ?? {};
+    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+    const wrong = names.find((name) => before[name] !== after[name] && name !== 'cpu' && name !== 'memory');
+    return wrong === undefined ? [] : [fieldError.forbidden('spec', 'only cpu and memory resources are mutable')];
+  });
+  return [...changed('limits'), ...changed('requests')];
+}
+
+function ephemeralKept(pod: Pod, old: Pod): FieldError[] {
+  return (old.spec.ephemeralContainers ?? []).flatMap((container) => {
+    const same = (pod.spec.ephemeralContainers ?? []).find((other) => other.name === container.name);
+    if (same === undefined) return [fieldError.forbidden('spec.ephemeralContainers', `existing ephemeral containers ${JSON.stringify(container.name)} may not be removed`)];
+    return isDeepStrictEqual(same, container) ? [] : [fieldError.forbidden('spec.ephemeralContainers', `existing ephemeral containers ${JSON.stringify(container.name)} may not be changed`)];
+  });
+}
+
+export const pods = defineResource<Pod>({
+  kind: 'Pod',
+  plural: 'pods',
+  shortNames: ['po'],
+  categories: ['all'],
+  subresources,
+  status: { validate: (pod, old) => immutable('spec.nodeName', pod.spec.nodeName, old.spec.nodeName) },
+  generationOf: (pod) => pod.spec,
+  columns: podColumns,
+  row: podRow,
+  gracePeriodSeconds: (pod) => pod.spec.terminationGracePeriodSeconds ?? 30,
+  defaults: (pod) => {
+    defaultPodSpec(pod.spec);
+    defaultPod(pod.spec);
+  },
+  prepareForCreate: (pod) => {
+    pod.status = { phase: 'Pending', qosClass: qosClass(pod) };
+  },
+  validate: (pod) => validatePodSpec(pod.spec, 'spec'),
+  validateUpdate: validatePodUpdate,
+  selectableFields: (pod) => ({
+    'spec.nodeName': pod.spec.nodeName ?? '',
+    'spec.restartPolicy': pod.spec.restartPolicy ?? '',
+    'spec.schedulerName': pod.spec.schedulerName ?? '',
+    'spec.serviceAccountName': pod.spec.serviceAccountName ?? '',
+    'spec.hostNetwork': String(pod.spec.hostNetwork === true),
+    'status.phase': pod.status?.phase ?? '',
+    'status.podIP': pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP ?? '',
+    'status.podIPs': (pod.status?.podIPs ?? []).map(({ ip }) => ip).join(','),
+    'status.nominatedNodeName': pod.status?.nominatedNodeName ?? '',
+  }),
+});
+
+/** `Guaranteed` where every limit is asked for in full, `BestEffort` where nothing is, else `Burstable`. */
+export function qosClass(pod: Pod): string {
+  const lists = [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])].map((container) => container.resources ?? {});
+  const computes = ['cpu', 'memory'] as const;
+  const positive = (quantity: string | undefined): boolean => quantity !== undefined && quantity !== '0';
+  const asked = lists.some(({ limits, requests }) => computes.some((name) => positive(limits?.[name]) || positive(requests?.[name])));
+  if (!asked) return 'BestEffort';
+  const full = lists.every(({ limits, requests }) =>
+    computes.every((name) => positive(limits?.[name]) && (requests?.[name] === undefined || requests[name] === limits?.[name])));
+  return full ? 'Guaranteed' : 'Burstable';
+}
