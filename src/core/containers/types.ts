@@ -98,7 +98,7 @@ export interface ContainerSpec {
   maskedPaths?: readonly string[];
   readonlyPaths?: readonly string[];
   shmSize?: number;
-  /** Runs a small init as PID 1 where the host has one. */
+  /** Runs a small init (tini, catatonit) as PID 1; `precondition` where the host has none. */
   init?: boolean;
   /** Keep stdin open for attach; `stdinOnce` closes it when the first client that wrote goes. */
   stdin?: boolean;
@@ -136,7 +136,10 @@ export interface MountSpec {
   options: readonly string[];
 }
 
-/** A path joins that namespace, `host` shares the host's, `private` makes a new one; defaults are private. */
+/**
+ * A path joins that namespace, `host` shares the host's, `private` makes a new one. Defaults are private, but the
+ * host's for `user` (the only one supported) and, on cgroup v1, for `cgroup`, as Docker has it.
+ */
 export interface NamespaceSpec {
   net?: string;
   ipc?: string;

@@ -1,5 +1,5 @@
 /** Writes the OCI configuration of a container: Docker's default confinement, changed by what the spec says. */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { RuntimeConfig, RuntimeLinux, RuntimeMount, RuntimeNamespaceType, RuntimeProcess } from '#api/oci/runtime.ts';
 import { Fault } from '#lib/errors.ts';
@@ -57,17 +57,18 @@ function buildMounts(spec: ContainerSpec, init: string | undefined): RuntimeMoun
   const own = (spec.mounts ?? []).map(toMount);
   const targets = new Set(own.map((mount) => mount.destination));
   const defaults = defaultMounts({ shmSize: spec.shmSize ?? defaultShmSize, writableSys: spec.privileged ?? false });
-  if (spec.namespaces?.ipc === 'host') replaceByBind(defaults, ['/dev/shm', '/dev/mqueue']);
-  const kept = defaults.filter((mount) => !targets.has(mount.destination));
+  const shared = spec.namespaces?.ipc === 'host' ? defaults.map(fromHostIpc) : defaults;
+  const kept = shared.filter((mount) => mount !== undefined).filter((mount) => !targets.has(mount.destination));
   if (init) own.push({ destination: initTarget, type: 'bind', source: init, options: ['bind', 'ro'] });
   return [...kept, ...own];
 }
 
-function replaceByBind(mounts: RuntimeMount[], paths: readonly string[]): void {
-  for (const mount of mounts) {
-    if (!paths.includes(mount.destination)) continue;
-    Object.assign(mount, { type: 'bind', source: mount.destination, options: ['rbind', 'nosuid', 'noexec', 'nodev'] });
-  }
+/** With the host's IPC namespace come the host's shared memory and message queues, where it has them. */
+function fromHostIpc(mount: RuntimeMount): RuntimeMount | undefined {
+  const { destination } = mount;
+  if (destination !== '/dev/shm' && destination !== '/dev/mqueue') return mount;
+  if (!existsSync(destination)) return undefined;
+  return { destination, type: 'bind', source: destination, options: ['rbind', 'nosuid', 'noexec', 'nodev'] };
 }
 
 function toMount(mount: MountSpec): RuntimeMount {

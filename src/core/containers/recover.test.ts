@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execute, openTestBed, whyNoContainers } from './testing.ts';
+import type { TestBed } from './testing.ts';
+import type { ContainerEvent } from './types.ts';
+
+const skip = whyNoContainers();
+
+describe('containers: a daemon that was killed and came back', { skip }, () => {
+  let bed: TestBed;
+  before(async () => (bed = await openTestBed()));
+  after(() => bed.end());
+
+  const conmonPid = (id: string): number => Number(readFileSync(join(bed.directory, 'containers/bundles', id, 'conmon.pid'), 'utf8'));
+
+  it('finds what runs, what ended meanwhile with code and output, and what waits', async () => {
+    const script = (code: number): string[] => ['sh', '-c', `echo before; while ! test -e /tmp/go${code}; do sleep 0.02; done; echo after; exit ${code}`];
+    for (const [id, args] of [['runs', script(3)], ['ends', script(4)], ['waits', ['sh', '-c', 'exit 5']]] as const) await bed.containers.create(bed.spec(id, args));
+    for (const id of ['runs', 'ends']) await bed.containers.start(id);
+    const pid = bed.containers.get('runs')!.pid;
+    await bed.containers.close();
+    await execute(bed.containers, 'ends', ['touch', '/tmp/go4']);
+    await bed.kernel.processes.ended(conmonPid('ends'));
+    await bed.reopen();
+
+    const missed: ContainerEvent[] = [];
+    bed.containers.observe((event) => missed.push(event));
+    assert.deepEqual(missed.map((event) => `${event.type} ${event.status.id} ${event.status.exit?.code}`), ['exited ends 4']);
+    assert.match(readFileSync(bed.containers.get('ends')!.logPath!, 'utf8'), /before\n.*after\n/);
+    assert.deepEqual([bed.containers.get('runs')?.state, bed.containers.get('runs')?.pid], ['running', pid]);
+    assert.equal(bed.containers.get('waits')?.state, 'created');
+    await bed.containers.start('waits');
+    assert.equal((await bed.containers.wait('waits')).code, 5);
+    await execute(bed.containers, 'runs', ['touch', '/tmp/go3']);
+    assert.equal((await bed.containers.wait('runs')).code, 3);
+    for (const id of ['runs', 'ends', 'waits']) await bed.containers.remove(id);
+  });
+
+  it('ends a container whose supervisor was killed', async () => {
+    await bed.containers.create(bed.spec('orphan', ['sleep', '100']));
+    const { pid } = await bed.containers.start('orphan');
+    process.kill(conmonPid('orphan'), 'SIGKILL');
+    assert.equal((await bed.containers.wait('orphan')).code, 255);
+    await bed.kernel.processes.ended(pid!);
+    await bed.containers.remove('orphan');
+  });
+
+  it('takes away what no record knows', async () => {
+    await bed.containers.create(bed.spec('unknown', ['sleep', '100']));
+    const { pid } = await bed.containers.start('unknown');
+    await bed.containers.close();
+    const records = await bed.records<{ id: string }>('containers');
+    await records.delete('unknown');
+    await bed.reopen();
+    assert.equal(bed.containers.get('unknown'), undefined);
+    await bed.kernel.processes.ended(pid!);
+    await sleep(0);
+  });
+});
