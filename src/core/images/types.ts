@@ -25,8 +25,11 @@ export interface Images {
   push(reference: string, options?: PushOptions): Promise<{ digest: Digest; size: number }>;
   /** What a registry says of a reference, without pulling. */
   resolveRemote(reference: string, options?: PullOptions): Promise<{ descriptor: Descriptor; platforms: Platform[] }>;
-  /** Makes an image from layers that exist (the builder, commit, import). */
-  assemble(config: ImageConfig, layers: readonly Descriptor[], names: readonly string[], options?: { parent?: Digest }): Promise<Image>;
+  /**
+   * Makes an image from layers whose blobs exist, base first (the builder, commit, import). The id is the digest of
+   * `configData` where the config came as bytes.
+   */
+  assemble(config: ImageConfig, layers: readonly Descriptor[], names: readonly string[], options?: AssembleOptions): Promise<Image>;
   /** A `docker save` archive (OCI layout with manifest.json). */
   save(references: readonly string[]): Promise<Readable>;
   /** Loads a docker-archive or OCI layout, plain, gzip or zstd. */
@@ -50,6 +53,13 @@ export interface Image {
   parent?: Digest;
   /** When it got its newest name, ms. */
   taggedAt: number;
+}
+
+export interface AssembleOptions {
+  parent?: Digest;
+  configData?: Uint8Array;
+  onProgress?: PullProgress;
+  signal?: AbortSignal;
 }
 
 export interface RegistryAuth {

@@ -1,0 +1,178 @@
+import type { ImageConfig } from '#api/oci/image.ts';
+import { KeyedMutex } from '#lib/async.ts';
+import type { Clock } from '#lib/clock.ts';
+import { Fault } from '#lib/errors.ts';
+import type { Logger } from '#lib/log.ts';
+import type { Content, Descriptor, Digest } from '#core/content/types.ts';
+import { chainOf } from '#core/snapshots/chain.ts';
+import type { Snapshots } from '#core/snapshots/types.ts';
+import type { Records } from '#core/store/records.types.ts';
+import { parseConfig } from './manifest.ts';
+import { parseReference, repositoryOf, taggedName } from './reference.ts';
+import type { Image } from './types.ts';
+
+/** What is kept of an image; its config is read from content. */
+export interface ImageRecord {
+  id: Digest;
+  manifest: Descriptor;
+  layers: readonly Descriptor[];
+  names: readonly string[];
+  digests: readonly string[];
+  parent?: Digest;
+  taggedAt: number;
+}
+
+export const catalogLimits = {
+  /** Names of one image. */
+  names: 1000,
+  /** Repository digests of one image; the oldest goes. */
+  digests: 100,
+} as const;
+
+export interface CatalogParts {
+  records: Records<ImageRecord>;
+  content: Content;
+  snapshots: Snapshots;
+  clock: Clock;
+  log: Logger;
+}
+
+/** All images in memory, by id and by name; changes go to the records first. A name belongs to one image. */
+export class ImageCatalog {
+  readonly #parts: CatalogParts;
+  readonly #images = new Map<Digest, Image>();
+  readonly #byName = new Map<string, Digest>();
+  readonly #serial = new KeyedMutex();
+
+  private constructor(parts: CatalogParts) {
+    this.#parts = parts;
+  }
+
+  static async open(parts: CatalogParts): Promise<ImageCatalog> {
+    const catalog = new ImageCatalog(parts);
+    for (const record of [...parts.records.list()].sort((a, b) => a.taggedAt - b.taggedAt)) {
+      const data = await parts.content.read(record.id).catch(() => undefined);
+      if (data) catalog.#show(record, parseConfig(data, `config of image ${record.id}`));
+      else {
+        parts.log.warn('the config of an image is missing; the image is dropped', { id: record.id });
+        await parts.records.delete(record.id);
+      }
+    }
+    return catalog;
+  }
+
+  list(): readonly Image[] {
+    const created = (image: Image): number => Date.parse(image.config.created ?? '') || 0;
+    return [...this.#images.values()].sort((a, b) => created(b) - created(a) || b.taggedAt - a.taggedAt);
+  }
+
+  byId(id: Digest): Image | undefined {
+    return this.#images.get(id);
+  }
+
+  get(reference: string): Image | undefined {
+    const hex = reference.replace(/^sha256:/, '');
+    if (/^[0-9a-f]{64}$/.test(hex)) return this.#images.get(`sha256:${hex}`);
+    return (reference.startsWith('sha256:') ? undefined : this.#named(reference)) ?? this.#byPrefix(hex);
+  }
+
+  #named(text: string): Image | undefined {
+    let reference;
+    try {
+      reference = parseReference(text);
+    } catch {
+      return undefined;
+    }
+    const { digest } = reference;
+    if (digest === undefined) {
+      const id = this.#byName.get(taggedName(reference));
+      return id && this.#images.get(id);
+    }
+    const wanted = `${repositoryOf(reference)}@${digest}`;
+    return [...this.#images.values()].find((image) => image.digests.includes(wanted))
+      ?? [...this.#images.values()].find((image) => image.manifest.digest === digest && image.names.some((name) => name.startsWith(`${repositoryOf(reference)}:`)));
+  }
+
+  #byPrefix(prefix: string): Image | undefined {
+    if (!/^[0-9a-f]{1,63}$/.test(prefix)) return undefined;
+    const found = [...this.#images.keys()].filter((id) => id.startsWith(`sha256:${prefix}`));
+    return found.length === 1 ? this.#images.get(found[0]!) : undefined;
+  }
+
+  /** Adds an image, or what is new of one that is there: its manifest, names and digests. */
+  put(added: Omit<ImageRecord, 'taggedAt' | 'names' | 'digests'>, config: ImageConfig, names: readonly string[], digests: readonly string[] = []): Promise<Image> {
+    return this.#serial.run('catalog', async () => {
+      const old = this.#parts.records.get(added.id);
+      const isTagged = names.some((name) => !old?.names.includes(name));
+      const record: ImageRecord = {
+        ...added,
+        ...(added.parent ?? old?.parent ? { parent: added.parent ?? old?.parent } : {}),
+        names: union(old?.names, names),
+        digests: union(old?.digests, digests).slice(-catalogLimits.digests),
+        taggedAt: old && !isTagged ? old.taggedAt : this.#parts.clock.now(),
+      };
+      if (record.names.length > catalogLimits.names) throw new Fault('too-large', `image ${added.id} has over ${catalogLimits.names} names; remove some`);
+      await this.#parts.records.put(record);
+      for (const name of names) await this.#takeName(name, added.id);
+      return this.#show(record, config);
+    });
+  }
+
+  /** Gives an image one more name, taking it from the one that has it; and notes digests. */
+  async name(id: Digest, names: readonly string[], digests: readonly string[] = []): Promise<void> {
+    const image = this.#images.get(id);
+    if (!image) throw new Fault('not-found', `No such image: ${id}`);
+    await this.put({ id, manifest: image.manifest, layers: image.layers }, image.config, names, digests);
+  }
+
+  unname(name: string): Promise<void> {
+    return this.#serial.run('catalog', async () => {
+      if (!this.#byName.has(name)) throw new Fault('not-found', `No such image: ${name}`);
+      await this.#takeName(name, undefined);
+    });
+  }
+
+  delete(id: Digest): Promise<Image | undefined> {
+    return this.#serial.run('catalog', async () => {
+      const image = this.#images.get(id);
+      if (!image) return undefined;
+      await this.#parts.records.delete(id);
+      this.#images.delete(id);
+      for (const name of image.names) this.#byName.delete(name);
+      return image;
+    });
+  }
+
+  /** Removes a name from whichever image has it, unless that is `keeper`. */
+  async #takeName(name: string, keeper: Digest | undefined): Promise<void> {
+    const holder = this.#byName.get(name);
+    if (holder === undefined || holder === keeper) return;
+    const record = await this.#parts.records.update(holder, (old) => ({ ...old, names: old.names.filter((n) => n !== name) }));
+    this.#byName.delete(name);
+    this.#show(record, this.#images.get(holder)!.config);
+  }
+
+  #show(record: ImageRecord, config: ImageConfig): Image {
+    const chain = chainOf(config.rootfs.diff_ids);
+    for (const name of record.names) {
+      // A crash while a name moved can leave it with both: the later one has it.
+      const other = this.#images.get(this.#byName.get(name) ?? record.id);
+      if (other && other.id !== record.id) this.#images.set(other.id, { ...other, names: other.names.filter((n) => n !== name) });
+      this.#byName.set(name, record.id);
+    }
+    const image: Image = Object.freeze({ ...record, names: [...record.names].sort(), config, chain, size: this.#sizeOf(chain) });
+    this.#images.set(record.id, image);
+    return image;
+  }
+
+  #sizeOf(chain: Image['chain']): number {
+    const layers = new Map(this.#parts.snapshots.layers().map((layer) => [layer.chain, layer]));
+    let size = 0;
+    for (let at = layers.get(chain); at; at = layers.get(at.parent)) size += at.bytes;
+    return size;
+  }
+}
+
+function union(old: readonly string[] = [], more: readonly string[]): string[] {
+  return [...new Set([...old, ...more])];
+}

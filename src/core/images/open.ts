@@ -1,0 +1,37 @@
+import type { Clock } from '#lib/clock.ts';
+import type { Logger } from '#lib/log.ts';
+import type { Random } from '#lib/random.ts';
+import type { Content } from '#core/content/types.ts';
+import type { Snapshots } from '#core/snapshots/types.ts';
+import type { OpenRecords } from '#core/store/records.types.ts';
+import { ImageCatalog } from './catalog.ts';
+import type { ImageRecord } from './catalog.ts';
+import { Collector } from './collect.ts';
+import type { OrphanRecord } from './collect.ts';
+import { RegistryClient } from './remote/client.ts';
+import type { RegistryOptions } from './remote/client.ts';
+import { StoredImages } from './store.ts';
+import type { Images } from './types.ts';
+
+export interface ImagesOptions {
+  content: Content;
+  snapshots: Snapshots;
+  records: OpenRecords;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  registry?: RegistryOptions;
+}
+
+/** Opens the images that `records` holds, and removes layers that were in use when their image went and no longer are. */
+export async function openImages(options: ImagesOptions): Promise<Images> {
+  const { content, snapshots, clock } = options;
+  const log = options.log.child('images');
+  const records = await options.records<ImageRecord>('images');
+  const catalog = await ImageCatalog.open({ records, content, snapshots, clock, log });
+  const orphans = await options.records<OrphanRecord>('orphan-layers');
+  const collector = new Collector({ content, snapshots, catalog, orphans });
+  await collector.retry();
+  const client = new RegistryClient({ ...options.registry, clock, random: options.random, log });
+  return new StoredImages({ content, snapshots, catalog, collector, client });
+}

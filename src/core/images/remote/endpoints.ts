@@ -1,0 +1,39 @@
+import { Fault } from '#lib/errors.ts';
+
+export interface EndpointOptions {
+  /** URLs that are asked for docker.io's images before docker.io itself. */
+  mirrors?: readonly string[];
+  /** Hosts (`host`, `host:port`) that are spoken to without TLS; loopback ones always are. */
+  insecure?: readonly string[];
+}
+
+export interface Endpoint {
+  /** Scheme, host and port. */
+  url: URL;
+  isMirror: boolean;
+}
+
+/** Where the API of a domain is served: for docker.io its mirrors, then its registry. */
+export function endpointsOf(domain: string, options: EndpointOptions): Endpoint[] {
+  if (domain !== 'docker.io') {
+    const scheme = isPlain(domain, options.insecure ?? []) ? 'http' : 'https';
+    return [{ url: new URL(`${scheme}://${domain}`), isMirror: false }];
+  }
+  const mirrors = (options.mirrors ?? []).map((mirror) => ({ url: mirrorUrl(mirror), isMirror: true }));
+  return [...mirrors, { url: new URL('https://registry-1.docker.io'), isMirror: false }];
+}
+
+/** A mirror's URL, checked: scheme, host and port alone. */
+export function mirrorUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '') {
+    throw new Fault('invalid', `invalid mirror ${JSON.stringify(text)}: want http://host[:port] or https://host[:port]`);
+  }
+  if (url.pathname !== '/') throw new Fault('invalid', `invalid mirror: path, query, or fragment at end of the URI ${JSON.stringify(text)}`);
+  return url;
+}
+
+function isPlain(domain: string, insecure: readonly string[]): boolean {
+  const host = domain.replace(/:[0-9]+$/, '');
+  return host === 'localhost' || /^127\./.test(host) || host === '[::1]' || insecure.includes(domain) || insecure.includes(host);
+}

@@ -1,0 +1,284 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { KeyedMutex } from '#lib/async.ts';
+import { Fault, isFault } from '#lib/errors.ts';
+import type { Logger } from '#lib/log.ts';
+import { writeTar } from '#lib/tar/write.ts';
+import type { Content, Descriptor, Digest } from '#core/content/types.ts';
+import type { Records } from '#core/store/records.types.ts';
+import type { Files } from '#sys/fs/types.ts';
+import type { Mounts } from '#sys/mount/types.ts';
+import { chainOn } from '../chain.ts';
+import { storeLayer } from '../layer-blob.ts';
+import type { ChainId, CommittedLayer, LayerInfo, SnapshotChange, Snapshots } from '../types.ts';
+import type { UnpackPool } from '../unpack/pool.ts';
+import { changesOf, diffMembers, usageOf } from './diff.ts';
+import { overlayOptions } from './mount-options.ts';
+import { emptyLayers, makeTop } from './places.ts';
+import type { OverlayPlaces } from './places.ts';
+import type { ActiveRecord, LayerRecord } from './records.ts';
+
+export const snapshotLimits = {
+  /** Layers that one snapshot stands on. */
+  depth: 127,
+  /** Characters of an active snapshot's key. */
+  keyLength: 256,
+} as const;
+
+export interface OverlayParts {
+  places: OverlayPlaces;
+  content: Content;
+  mounts: Mounts;
+  files: Files;
+  layers: Records<LayerRecord>;
+  active: Records<ActiveRecord>;
+  pool: UnpackPool;
+  log: Logger;
+}
+
+type UnpackOptions = { onProgress?: (bytes: number) => void; signal?: AbortSignal };
+
+export class OverlaySnapshots implements Snapshots {
+  readonly #parts: OverlayParts;
+  readonly #serial = new KeyedMutex();
+  readonly #unpacking = new Map<Digest, Promise<Digest>>();
+  readonly #mounted = new Set<string>();
+  readonly #viewed = new Map<ChainId, number>();
+
+  constructor(parts: OverlayParts) {
+    this.#parts = parts;
+    const targets = new Set(parts.mounts.list().map((entry) => entry.target));
+    for (const record of parts.active.list()) {
+      if (targets.has(parts.places.active(record.dir, 'merged'))) this.#mounted.add(record.id);
+    }
+  }
+
+  has(chain: ChainId): boolean {
+    return chain === '' || this.#parts.layers.get(chain) !== undefined;
+  }
+
+  async unpack(parent: ChainId, blob: Descriptor, diffId: Digest, options: UnpackOptions = {}): Promise<ChainId> {
+    const chain = chainOn(parent, diffId);
+    for (;;) {
+      if (this.has(chain)) return chain;
+      const running = this.#unpacking.get(chain);
+      if (!running) break;
+      // Another caller's cancellation is not this one's: then it is this one's turn.
+      await running.catch((error: unknown) => {
+        if (!isFault(error, 'canceled') || options.signal?.aborted) throw error;
+      });
+    }
+    const work = this.#unpack(parent, chain, blob, diffId, options);
+    this.#unpacking.set(chain, work);
+    try {
+      return await work;
+    } finally {
+      this.#unpacking.delete(chain);
+    }
+  }
+
+  async #unpack(parent: ChainId, chain: Digest, blob: Descriptor, diffId: Digest, options: UnpackOptions): Promise<Digest> {
+    const { places, pool, content, layers } = this.#parts;
+    const below = this.#lowers(parent);
+    if (below.length >= snapshotLimits.depth) {
+      throw new Fault('too-large', `max depth exceeded: an image has at most ${snapshotLimits.depth} layers`);
+    }
+    const temporary = await places.temporary('tmp');
+    try {
+      const target = join(temporary, 'fs');
+      await makeTop(target, below[0] && join(places.root, below[0]));
+      const done = await pool.run({ blob: content.path(blob.digest), target, diffId, ...options });
+      const dir = places.newName();
+      await rename(target, places.layer(dir));
+      await layers.put({ id: chain, parent, dir, diffId, bytes: done.bytes, inodes: done.inodes });
+      return chain;
+    } finally {
+      await rm(temporary, { recursive: true, force: true });
+    }
+  }
+
+  create(key: string, parent: ChainId, options: { labels?: Record<string, string> } = {}): Promise<void> {
+    if (key === '' || key.length > snapshotLimits.keyLength || key.startsWith('sha256:')) {
+      throw new Fault('invalid', `invalid snapshot key ${JSON.stringify(key)}`);
+    }
+    return this.#serial.run(key, async () => {
+      const { places, active } = this.#parts;
+      if (active.get(key)) throw new Fault('already-exists', `snapshot ${key} already exists`);
+      const below = this.#lowers(parent);
+      const dir = places.newName();
+      await mkdir(join(places.root, 'active', dir), { mode: 0o711 });
+      await makeTop(places.active(dir, 'fs'), below[0] && join(places.root, below[0]));
+      await mkdir(places.active(dir, 'work'), { mode: 0o700 });
+      await mkdir(places.active(dir, 'merged'), { mode: 0o755 });
+      await active.put({ id: key, parent, dir, labels: options.labels ?? {} });
+    });
+  }
+
+  mount(key: string): Promise<string> {
+    return this.#serial.run(key, () => {
+      const record = this.#active(key);
+      const target = this.#parts.places.active(record.dir, 'merged');
+      if (this.#mounted.has(key)) return target;
+      const part = (name: string): string => join('active', record.dir, name);
+      this.#overlay(target, { lowers: this.#lowers(record.parent), upper: part('fs'), work: part('work') });
+      this.#mounted.add(key);
+      return target;
+    });
+  }
+
+  async view<T>(chain: ChainId, use: (root: string) => Promise<T>): Promise<T> {
+    const { places, mounts } = this.#parts;
+    const lowers = this.#lowers(chain);
+    const target = await places.temporary('views');
+    this.#viewed.set(chain, (this.#viewed.get(chain) ?? 0) + 1);
+    try {
+      this.#overlay(target, { lowers });
+      try {
+        return await use(target);
+      } finally {
+        mounts.unmount(target, { detach: true });
+      }
+    } finally {
+      this.#viewed.set(chain, this.#viewed.get(chain)! - 1);
+      await rmdir(target);
+    }
+  }
+
+  unmount(key: string): Promise<void> {
+    return this.#serial.run(key, () => this.#unmount(this.#active(key), false));
+  }
+
+  mountpoint(key: string): string | undefined {
+    const record = this.#parts.active.get(key);
+    return record && this.#mounted.has(key) ? this.#parts.places.active(record.dir, 'merged') : undefined;
+  }
+
+  remove(key: string): Promise<void> {
+    return this.#serial.run(key, async () => {
+      const { active, places } = this.#parts;
+      const record = active.get(key);
+      if (!record) return;
+      this.#unmount(record, true);
+      await active.delete(key);
+      await places.discard(join(places.root, 'active', record.dir));
+    });
+  }
+
+  changes(key: string): Promise<SnapshotChange[]> {
+    return this.#compare(this.#active(key), (upper, lower) => changesOf(upper, lower, this.#parts.files));
+  }
+
+  async diff(key: string): Promise<Readable> {
+    return writeTar(diffMembers(this.#parts.places.active(this.#active(key).dir, 'fs'), this.#parts.files));
+  }
+
+  commit(key: string): Promise<CommittedLayer> {
+    return this.#serial.run(key, async () => {
+      const { active, layers, places, content } = this.#parts;
+      const record = this.#active(key);
+      if (this.#lowers(record.parent).length >= snapshotLimits.depth) {
+        throw new Fault('too-large', `max depth exceeded: an image has at most ${snapshotLimits.depth} layers`);
+      }
+      this.#unmount(record, false);
+      const files = places.active(record.dir, 'fs');
+      const { descriptor, diffId } = await storeLayer(content, writeTar(diffMembers(files, this.#parts.files)), `commit ${key}`);
+      const chain = chainOn(record.parent, diffId);
+      if (!this.has(chain)) {
+        const usage = await usageOf(files);
+        const dir = places.newName();
+        await rename(files, places.layer(dir));
+        await layers.put({ id: chain, parent: record.parent, dir, diffId, ...usage });
+      }
+      await active.delete(key);
+      await places.discard(join(places.root, 'active', record.dir));
+      return { chain, diffId, descriptor };
+    });
+  }
+
+  async usage(key: string | ChainId): Promise<{ bytes: number; inodes: number }> {
+    if (key === '') return { bytes: 0, inodes: 0 };
+    const layer = this.#parts.layers.get(key);
+    if (layer) return { bytes: layer.bytes, inodes: layer.inodes };
+    return usageOf(this.#parts.places.active(this.#active(key).dir, 'fs'));
+  }
+
+  layers(): readonly LayerInfo[] {
+    return this.#parts.layers.list().map(({ id, parent, diffId, bytes }) => ({ chain: id, parent, diffId, bytes }));
+  }
+
+  active(): readonly { key: string; parent: ChainId }[] {
+    return this.#parts.active.list().map(({ id, parent }) => ({ key: id, parent }));
+  }
+
+  async removeLayer(chain: ChainId): Promise<void> {
+    const { layers, active, places } = this.#parts;
+    const record = layers.get(chain);
+    if (!record) return;
+    const child = layers.list().find((layer) => layer.parent === chain)?.id ?? active.list().find((a) => a.parent === chain)?.id;
+    if (child !== undefined || (this.#viewed.get(chain) ?? 0) > 0) {
+      throw new Fault('conflict', `layer ${chain} is in use by ${child ?? 'a reader'}`);
+    }
+    await layers.delete(chain);
+    await places.discard(places.layer(record.dir));
+  }
+
+  /** Ends the unpack threads; mounts stay. */
+  close(): Promise<void> {
+    return this.#parts.pool.close();
+  }
+
+  #active(key: string): ActiveRecord {
+    const record = this.#parts.active.get(key);
+    if (!record) throw new Fault('not-found', `snapshot ${key} does not exist`);
+    return record;
+  }
+
+  /** The layer directories below a snapshot on `chain`, topmost first, relative to the root. */
+  #lowers(chain: ChainId): string[] {
+    const lowers: string[] = [];
+    for (let at = chain; at !== ''; ) {
+      const layer = this.#parts.layers.get(at);
+      if (!layer) throw new Fault('not-found', `layer ${at} does not exist`);
+      lowers.push(join('layers', layer.dir));
+      at = layer.parent;
+    }
+    return lowers;
+  }
+
+  #overlay(target: string, parts: { lowers: string[]; upper?: string; work?: string }): void {
+    const { places, mounts, files } = this.#parts;
+    // overlayfs wants a layer below, and two where none is above: empty ones at the bottom change nothing.
+    const least = parts.upper === undefined ? 2 : 1;
+    const lowers = [...parts.lowers, ...emptyLayers.slice(0, Math.max(0, least - parts.lowers.length))];
+    let fd: number | undefined;
+    try {
+      const options = overlayOptions({ ...parts, root: places.root, lowers }, () => {
+        fd = openSync(places.root, constants.O_RDONLY | constants.O_DIRECTORY);
+        return files.pathOf(fd);
+      });
+      mounts.mount('overlay', target, 'overlay', parts.upper === undefined ? ['ro', ...options] : options);
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+    }
+  }
+
+  #unmount(record: ActiveRecord, detach: boolean): void {
+    const { mounts, places } = this.#parts;
+    if (!this.#mounted.has(record.id)) return;
+    const target = places.active(record.dir, 'merged');
+    try {
+      mounts.unmount(target);
+    } catch (error) {
+      if (!isFault(error, 'conflict')) throw error;
+      if (!detach) throw new Fault('conflict', `snapshot ${record.id} is in use; stop what runs in it first`, { cause: error });
+      mounts.unmountTree(target);
+    }
+    this.#mounted.delete(record.id);
+  }
+
+  #compare<T>(record: ActiveRecord, use: (upper: string, lower: string) => Promise<T>): Promise<T> {
+    return this.view(record.parent, (lower) => use(this.#parts.places.active(record.dir, 'fs'), lower));
+  }
+}

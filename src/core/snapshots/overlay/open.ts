@@ -1,0 +1,61 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '#lib/clock.ts';
+import type { Logger } from '#lib/log.ts';
+import type { Random } from '#lib/random.ts';
+import type { Content } from '#core/content/types.ts';
+import type { OpenRecords, Records } from '#core/store/records.types.ts';
+import type { Kernel } from '#sys/types.ts';
+import type { Snapshots } from '../types.ts';
+import { UnpackPool } from '../unpack/pool.ts';
+import { OverlaySnapshots } from './driver.ts';
+import { OverlayPlaces } from './places.ts';
+import type { ActiveRecord, LayerRecord } from './records.ts';
+
+export interface SnapshotsOptions {
+  /** Everything is below `<root>/snapshots`. */
+  root: string;
+  content: Content;
+  kernel: Pick<Kernel, 'mounts' | 'files'>;
+  records: OpenRecords;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+}
+
+/** Opens the overlay snapshots below `root`; what a crash left half made is removed, what is mounted stays mounted. */
+export async function openSnapshots(options: SnapshotsOptions): Promise<Snapshots & { close(): Promise<void> }> {
+  const root = join(options.root, 'snapshots');
+  const log = options.log.child('snapshots');
+  await mkdir(root, { recursive: true, mode: 0o711 });
+  const places = new OverlayPlaces(root, options.random);
+  const layers = await options.records<LayerRecord>('layers');
+  const active = await options.records<ActiveRecord>('snapshots');
+  await dropLost(layers, (record) => places.layer(record.dir), log);
+  await dropLost(active, (record) => places.active(record.dir, 'fs'), log);
+  const removed = await places.recover(options.kernel.mounts, {
+    layers: new Set(layers.list().map((record) => record.dir)),
+    active: new Set(active.list().map((record) => record.dir)),
+  });
+  if (removed.length > 0) log.info('removed what was left unfinished', { directories: removed.join(' ') });
+  return new OverlaySnapshots({
+    places,
+    layers,
+    active,
+    log,
+    content: options.content,
+    mounts: options.kernel.mounts,
+    files: options.kernel.files,
+    pool: new UnpackPool(options.clock),
+  });
+}
+
+/** Forgets records whose directory is gone: an image that needs the layer unpacks it again. */
+async function dropLost<T extends { id: string }>(records: Records<T>, place: (record: T) => string, log: Logger): Promise<void> {
+  for (const record of records.list()) {
+    if (existsSync(place(record))) continue;
+    log.warn('a directory is missing; its record is dropped', { id: record.id, directory: place(record) });
+    await records.delete(record.id);
+  }
+}

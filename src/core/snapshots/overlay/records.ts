@@ -1,0 +1,21 @@
+import type { Digest } from '#core/content/types.ts';
+import type { ChainId } from '../types.ts';
+
+export interface LayerRecord {
+  id: Digest;
+  parent: ChainId;
+  /** The name below `layers/`. */
+  dir: string;
+  diffId: Digest;
+  bytes: number;
+  inodes: number;
+}
+
+export interface ActiveRecord {
+  /** The owner's key. */
+  id: string;
+  parent: ChainId;
+  /** The name below `active/`. */
+  dir: string;
+  labels: Record<string, string>;
+}
