@@ -46,7 +46,7 @@ export function fakeNetlinks(exists: (path: string) => boolean = () => true): Fa
     calls,
     world,
     drop(path) {
-      for (const link of worlds.get(path)?.links ?? []) removeLink(worlds, link);
+      for (const link of [...(worlds.get(path)?.links ?? [])]) removeLink(worlds, link);
       worlds.delete(path);
     },
     open(path) {

@@ -1,0 +1,51 @@
+import type { FakeCgroups } from './cgroup/fake.ts';
+import { fakeCgroups } from './cgroup/fake.ts';
+import type { FakeFiles } from './fs/fake.ts';
+import { fakeFiles } from './fs/fake.ts';
+import type { FakeMounts } from './mount/fake.ts';
+import { fakeMounts } from './mount/fake.ts';
+import type { FakeNetlinks } from './netlink/fake.ts';
+import { fakeNetlinks } from './netlink/fake.ts';
+import type { FakeNamespaces } from './netns/fake.ts';
+import { fakeNamespaces } from './netns/fake.ts';
+import type { FakeNftables } from './nft/fake.ts';
+import { fakeNftables } from './nft/fake.ts';
+import type { FakeProcesses, FakeProgram } from './process/fake.ts';
+import { fakeProcesses } from './process/fake.ts';
+import type { FakeSeqPackets } from './seqpacket/fake.ts';
+import { fakeSeqPackets } from './seqpacket/fake.ts';
+import type { Kernel } from './types.ts';
+
+export interface FakeKernel extends Kernel {
+  mounts: FakeMounts;
+  namespaces: FakeNamespaces;
+  netlinks: FakeNetlinks;
+  nft: FakeNftables;
+  cgroups: FakeCgroups;
+  processes: FakeProcesses;
+  seqpackets: FakeSeqPackets;
+  files: FakeFiles;
+}
+
+export interface FakeKernelOptions {
+  cgroupVersion?: 1 | 2;
+  /** What each program does when it is started. */
+  programs?: Readonly<Record<string, (program: FakeProgram) => void>>;
+}
+
+/** A kernel in memory whose facilities know of each other: a namespace that is let go takes its links and tables along. */
+export function fakeKernel(options: FakeKernelOptions = {}): FakeKernel {
+  const namespaces = fakeNamespaces();
+  const exists = (path: string): boolean => namespaces.isPinned(path) || path.startsWith('/proc/');
+  const netlinks = fakeNetlinks(exists);
+  const nft = fakeNftables(exists);
+  const processes = fakeProcesses(options.programs);
+  const unpin = namespaces.unpin;
+  namespaces.unpin = (path) => {
+    unpin(path);
+    netlinks.drop(path);
+    nft.drop(path);
+  };
+  const cgroups = fakeCgroups({ version: options.cgroupVersion, kill: (pid) => processes.kill(pid, 9), alive: processes.alive });
+  return { mounts: fakeMounts(), namespaces, netlinks, nft, cgroups, processes, seqpackets: fakeSeqPackets(), files: fakeFiles() };
+}
