@@ -14,6 +14,10 @@ export interface SnapshotsUnderTest {
   end(): Promise<void>;
 }
 
+function namesIn(root: string): string[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' }).sort();
+}
+
 /** What every implementation of `Snapshots` keeps. */
 export function snapshotsSuite(name: string, open: () => Promise<SnapshotsUnderTest>): void {
   describe(name, () => {
@@ -71,11 +75,11 @@ export function snapshotsSuite(name: string, open: () => Promise<SnapshotsUnderT
       assert.equal(committed.chain, chainOn(base, committed.diffId));
       assert.ok(await content.stat(committed.descriptor.digest));
       assert.deepEqual(snapshots.active(), []);
-      const tree = await snapshots.view(committed.chain, async (view) => readdirSync(view, { recursive: true }).sort());
+      const tree = await snapshots.view(committed.chain, async (view) => namesIn(view));
       assert.deepEqual(tree, ['again', 'again/new', 'd', 'd/new', 'd/old', 'kept', 'ln']);
       await snapshots.removeLayer(committed.chain);
       assert.equal(await snapshots.unpack(base, committed.descriptor, committed.diffId), committed.chain);
-      assert.deepEqual(await snapshots.view(committed.chain, async (view) => readdirSync(view, { recursive: true }).sort()), tree);
+      assert.deepEqual(await snapshots.view(committed.chain, async (view) => namesIn(view)), tree);
     });
 
     it('a layer is unpacked once, and goes when nothing stands on it', async () => {

@@ -40,8 +40,8 @@ export interface Snapshots {
    * becomes the unpacked layer. An empty change set gives a layer too; ask `changes` first.
    */
   commit(key: string): Promise<CommittedLayer>;
-  /** Bytes of an active snapshot's own files, or of a layer's. */
-  usage(key: string | ChainId): Promise<{ bytes: number; inodes: number }>;
+  /** Bytes of an active snapshot's own files, or (by its chain id) of a layer's. */
+  usage(key: string): Promise<{ bytes: number; inodes: number }>;
   layers(): readonly LayerInfo[];
   active(): readonly { key: string; parent: ChainId }[];
   /** Removes a layer that nothing stands on (`conflict` otherwise). */

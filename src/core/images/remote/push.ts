@@ -82,7 +82,7 @@ async function isThere(repository: Repository, digest: Digest, signal?: AbortSig
 async function mount(repository: Repository, digest: Digest, from: string, signal?: AbortSignal): Promise<boolean> {
   const query = new URLSearchParams({ mount: digest, from });
   try {
-    const response = await repository.send({ method: 'POST', target: `blobs/uploads/?${query}`, body: new Uint8Array(), signal });
+    const response = await repository.send({ method: 'POST', target: `blobs/uploads/?${query.toString()}`, body: new Uint8Array(), signal });
     await readBody(response, registryLimits.errorBytes);
     // 202 is an upload begun instead; it is left for the registry to drop.
     return response.status === 201;

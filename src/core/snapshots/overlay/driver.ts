@@ -197,7 +197,7 @@ export class OverlaySnapshots implements Snapshots {
     });
   }
 
-  async usage(key: string | ChainId): Promise<{ bytes: number; inodes: number }> {
+  async usage(key: string): Promise<{ bytes: number; inodes: number }> {
     if (key === '') return { bytes: 0, inodes: 0 };
     const layer = this.#parts.layers.get(key);
     if (layer) return { bytes: layer.bytes, inodes: layer.inodes };
