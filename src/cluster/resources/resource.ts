@@ -25,7 +25,7 @@ export interface ResourceOptions<T extends KubeObject> {
   /** The rule for names; a DNS subdomain where none is given. */
   name?: (value: string) => string[];
   /** It has a status that only `/status` may write. */
-  status?: { validate?(object: T, old: T): FieldError[]; prepare?(object: T, old: T): void };
+  status?: { validate?(object: T, old: T): FieldError[]; keepOnCreate?: boolean };
   /** The fields whose change counts `metadata.generation` up. */
   generationOf?: (object: T) => unknown;
   subresources?: readonly Subresource<T>[];
@@ -64,8 +64,8 @@ export function defineResource<T extends KubeObject>(options: ResourceOptions<T>
     ...(options.convert === undefined ? {} : { convert: options.convert }),
     subresources: [...(options.subresources ?? []), ...(options.status === undefined ? [] : [statusSubresource(options)])],
     columns: options.columns ?? defaultColumns,
-    row: options.row ?? defaultRow,
-    ...(options.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: options.gracePeriodSeconds.bind(options) }),
+    row: (object, context) => options.row?.(object, context) ?? defaultRow(object),
+    gracePeriodSeconds: (object) => options.gracePeriodSeconds?.(object),
     allowCreateOnUpdate: options.allowCreateOnUpdate ?? false,
     allowUnconditionalUpdate: options.allowUnconditionalUpdate ?? true,
     defaults: (object) => {
@@ -92,7 +92,7 @@ export function defineResource<T extends KubeObject>(options: ResourceOptions<T>
 
 function prepareForCreate<T extends KubeObject>(options: ResourceOptions<T>, object: T): void {
   const loose: KubeObject = object;
-  if (options.status !== undefined) delete loose['status'];
+  if (options.status !== undefined && options.status.keepOnCreate !== true) delete loose['status'];
   if (options.generationOf === undefined) delete object.metadata.generation;
   else object.metadata.generation = 1;
   options.prepareForCreate?.(object);
@@ -124,7 +124,6 @@ function statusSubresource<T extends KubeObject>(options: ResourceOptions<T>): O
       for (const field of fields) if (field !== 'status' && field !== 'metadata') restore(object, old, field);
       object.metadata.ownerReferences = old.metadata.ownerReferences;
       if (object.metadata.ownerReferences === undefined) delete object.metadata.ownerReferences;
-      options.status?.prepare?.(object, old);
     },
     validateUpdate: (object, old) => [
       ...validateMetadataUpdate(object.metadata, old.metadata),

@@ -108,7 +108,7 @@ export interface Resource<T extends KubeObject = KubeObject> {
   /** One cell per column. */
   row(object: T, context: RowContext): Cell[];
   /** Seconds a deletion waits by default, or undefined where objects go at once. */
-  gracePeriodSeconds?(object: T): number;
+  gracePeriodSeconds(object: T): number | undefined;
   /** Whether PUT of an object that does not exist creates it. */
   readonly allowCreateOnUpdate: boolean;
   /** Whether an update without a resourceVersion is taken as the newest. */
