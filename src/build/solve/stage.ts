@@ -13,8 +13,6 @@ export interface StageState {
   key: string;
   args: Map<string, string>;
   setCmd: boolean;
-  /** Whether every step so far came from the cache. */
-  allCached: boolean;
 }
 
 export function emptyStage(architecture: string): StageState {
@@ -25,7 +23,7 @@ export function emptyStage(architecture: string): StageState {
     rootfs: { type: 'layers', diff_ids: [] },
     history: [],
   };
-  return { config, layers: [], chain: '', key: 'scratch', args: new Map(), setCmd: false, allCached: true };
+  return { config, layers: [], chain: '', key: 'scratch', args: new Map(), setCmd: false };
 }
 
 /** A stage on top of another or of an image: its own copy of the config. */
@@ -37,7 +35,6 @@ export function stageOn(base: { config: ImageConfig; layers: readonly Descriptor
     key: base.key,
     args: new Map(base.args ?? []),
     setCmd: false,
-    allCached: true,
   };
 }
 

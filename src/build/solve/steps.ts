@@ -8,7 +8,7 @@ import { cacheKey, type BuildCache } from '../cache/cache.ts';
 import { contentDigest, findSources, type SourceItem, type SourceTree } from '../context/tree.ts';
 import { kindOf } from '../dockerfile/instructions/index.ts';
 import { predefinedArgs } from '../dockerfile/stages.ts';
-import type { Change, CopyChange, Instruction, Source, Step } from '../dockerfile/types.ts';
+import type { Change, Instruction, Source, Step } from '../dockerfile/types.ts';
 import type { BuilderOptions, CachedLayer, Emit } from '../types.ts';
 import { needsDirectory, performCopy, performWorkdir, planCopy, type CopyPlan } from './filesystem.ts';
 import { runCommand, runId } from './run.ts';
@@ -34,21 +34,27 @@ export interface BuildRun {
 /** Takes one instruction: from the cache where its key is known, else by doing it. */
 export async function takeStep(run: BuildRun, stage: StageState, instruction: Instruction): Promise<void> {
   const step = parseStep(run, stage, instruction);
-  const args = step.change?.kind === 'run' ? visibleArgs(stage) : [];
-  const createdBy = args.length > 0 ? `|${args.length} ${args.join(' ')} ${step.createdBy}` : step.createdBy;
-  const found = await prepare(run, stage, step, args);
-  let hit = run.options.noCache ? undefined : await run.cache.find(found.key);
-  if (hit?.layer && hit.layer.parent !== stage.chain) hit = undefined;
-  if (hit) run.emit({ stream: ' ---> Using cache\n' });
-  else stage.allCached = false;
-  const layer = hit ? hit.layer : await perform(run, stage, step, found, args);
-  // the time a step was first taken goes with it, so that a build from the cache gives the very same image
-  const entry = hit ?? (await run.cache.save(found.key, instruction.original, layer));
+  const from = step.change?.kind === 'copy' ? step.change.from : undefined;
+  const take = (tree: SourceTree): Promise<void> => takeParsed(run, stage, step, tree);
+  await (from === undefined ? take(run.context) : run.withTree(from, take));
   step.configure?.(stage.config);
   if (instruction.keyword === 'cmd') stage.setCmd = true;
-  stage.key = found.key;
+  run.emit({ stream: ` ---> ${stage.key.slice(0, 12)}\n` });
+}
+
+/** `tree` is what a copy takes from. */
+async function takeParsed(run: BuildRun, stage: StageState, step: Step, tree: SourceTree): Promise<void> {
+  const args = step.change?.kind === 'run' ? visibleArgs(stage) : [];
+  const createdBy = args.length > 0 ? `|${args.length} ${args.join(' ')} ${step.createdBy}` : step.createdBy;
+  const prepared = await prepare(run, stage, step, args, tree);
+  let hit = run.options.noCache ? undefined : await run.cache.find(prepared.key);
+  if (hit?.layer && hit.layer.parent !== stage.chain) hit = undefined;
+  if (hit) run.emit({ stream: ' ---> Using cache\n' });
+  const layer = hit ? hit.layer : await perform(run, stage, step, prepared, args);
+  // the time a step was first taken goes with it, so that a build from the cache gives the very same image
+  const entry = hit ?? (await run.cache.save(prepared.key, step.instruction.original, layer));
+  stage.key = prepared.key;
   recordStep(stage, createdBy, isoTime(entry.createdAt), layer);
-  run.emit({ stream: ` ---> ${found.key.slice(0, 12)}\n` });
 }
 
 function parseStep(run: BuildRun, stage: StageState, instruction: Instruction): Step {
@@ -80,7 +86,7 @@ interface Prepared {
 }
 
 /** The step's cache key; for a copy, with what it found. */
-async function prepare(run: BuildRun, stage: StageState, step: Step, args: readonly string[]): Promise<Prepared> {
+async function prepare(run: BuildRun, stage: StageState, step: Step, args: readonly string[], tree: SourceTree): Promise<Prepared> {
   const { change, instruction } = step;
   if (!change) return { key: cacheKey(stage.key, instruction.keyword, step.createdBy) };
   switch (change.kind) {
@@ -91,14 +97,10 @@ async function prepare(run: BuildRun, stage: StageState, step: Step, args: reado
     case 'workdir':
       return { key: cacheKey(stage.key, 'workdir', change.path) };
     case 'copy': {
-      const copy = await withSource(run, change, (tree) => planCopy(change, tree, join(run.directory, 'downloads'), run.signal));
+      const copy = await planCopy(change, tree, join(run.directory, 'downloads'), run.signal);
       return { key: cacheKey(stage.key, 'copy', change.add, change.target, change.chown, change.chmod, change.exclude, copy.digests), copy };
     }
   }
-}
-
-function withSource<T>(run: BuildRun, change: CopyChange, use: (tree: SourceTree) => Promise<T>): Promise<T> {
-  return change.from === undefined ? use(run.context) : run.withTree(change.from, use);
 }
 
 async function mountKeys(run: BuildRun, change: Change & { kind: 'run' }): Promise<unknown[]> {
@@ -137,8 +139,7 @@ async function perform(run: BuildRun, stage: StageState, step: Step, prepared: P
       if (!(await needsDirectory(root, change.path))) return undefined;
       await performWorkdir(root, change.path, stage.config.config?.User ?? '', run.builder.files);
     } else if (prepared.copy) {
-      const { copy } = prepared;
-      await withSource(run, change, () => performCopy(copy, root, run.builder.files, run.signal));
+      await performCopy(prepared.copy, root, run.builder.files, run.signal);
     }
     await snapshots.unmount(id);
     const { chain, diffId, descriptor } = await snapshots.commit(id);

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { whyNoContainers } from '#core/containers/testing.ts';
+import { tarEntry } from '#lib/tar/types.ts';
+import { encodeTar } from '#lib/tar/write.ts';
+import { openBuildBed, type BuildBed } from './testing.ts';
+
+const skip = whyNoContainers() ?? false;
+
+describe('builder', { skip }, () => {
+  let bed: BuildBed;
+  const base = 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\n';
+
+  before(async () => {
+    bed = await openBuildBed();
+    const dockerfile = `${base}RUN mkdir -p /etc && echo 'app:x:1000:1000::/home:/bin/sh' > /etc/passwd\nENV PATH=/bin\n`;
+    const { error } = await bed.build({ Dockerfile: dockerfile, busybox: readFileSync('/bin/busybox') }, { tags: ['base:1'] });
+    assert.equal(error, undefined);
+  });
+  after(() => bed.end());
+
+  test('runs commands, keeps what they write, and takes all from the cache the second time', async () => {
+    const files = { Dockerfile: 'FROM base:1\nARG WHO=world\nRUN echo hello $WHO > /greeting\nLABEL a=b\nCMD ["cat", "/greeting"]\n' };
+    const first = await bed.build(files);
+    assert.equal(first.error, undefined);
+    assert.match(first.said, /Step 3\/5 : RUN echo hello \$WHO > \/greeting\n/);
+    const id = bed.images.get('t:1')?.id;
+    assert.equal(await bed.read('t:1', (root) => readFile(join(root, 'greeting'), 'utf8')), 'hello world\n');
+    const second = await bed.build(files);
+    assert.equal(second.said.match(/Using cache/g)?.length, 4);
+    assert.equal(bed.images.get('t:1')?.id, id, 'the same steps give the same image');
+    await bed.build(files, { buildArgs: { WHO: 'you' } });
+    assert.equal(await bed.read('t:1', (root) => readFile(join(root, 'greeting'), 'utf8')), 'hello you\n');
+  });
+
+  test('a layer holds only what the step wrote, not what the runtime needed for its mounts', async () => {
+    await bed.build({ Dockerfile: 'FROM base:1\nRUN echo x > /only\n' }, { tags: ['only:1'], noCache: true });
+    const image = bed.images.get('only:1');
+    const names = await bed.read('only:1', (root) => readdir(join(root, 'etc')));
+    assert.deepEqual(names, ['passwd']);
+    assert.equal(image?.config.rootfs.diff_ids.length, 4);
+  });
+
+  test('a change of a copied file invalidates that step and the later ones only', async () => {
+    const files = { Dockerfile: 'FROM base:1\nRUN true > /first\nCOPY a /a\nRUN cat /a > /b\n', a: 'one' };
+    await bed.build(files);
+    const { said } = await bed.build({ ...files, a: 'two' });
+    assert.equal(said.match(/Using cache/g)?.length, 1);
+    assert.equal(await bed.read('t:1', (root) => readFile(join(root, 'b'), 'utf8')), 'two');
+  });
+
+  test('copies directories, patterns, links and owners as the reference says', async () => {
+    const { error } = await bed.build({
+      Dockerfile: 'FROM base:1\nWORKDIR /w\nCOPY dir d\nCOPY *.txt many/\nCOPY --chown=app --chmod=0600 one.txt owned\nCOPY <<EOF inline\nhi $PATH\nEOF\n',
+      'dir/': '', 'dir/f': 'f', 'dir/l': '-> f', 'one.txt': '1', 'two.txt': '2',
+    });
+    assert.equal(error, undefined);
+    await bed.read('t:1', async (root) => {
+      assert.equal(await readlink(join(root, 'w/d/l')), 'f');
+      assert.deepEqual(await readdir(join(root, 'w/many')), ['one.txt', 'two.txt']);
+      const owned = await lstat(join(root, 'w/owned'));
+      assert.deepEqual([owned.uid, owned.gid, owned.mode & 0o777], [1000, 1000, 0o600]);
+      assert.equal(await readFile(join(root, 'w/inline'), 'utf8'), 'hi /bin\n');
+    });
+  });
+
+  test('builds only the stages that the target needs, and copies from them', async () => {
+    const { said, error } = await bed.build({
+      Dockerfile: 'FROM base:1 AS one\nRUN echo 1 > /one\nFROM base:1 AS unused\nRUN exit 9\nFROM scratch\nCOPY --from=one /one /got\nCOPY --from=base:1 /etc/passwd /p\n',
+    });
+    assert.equal(error, undefined);
+    assert.doesNotMatch(said, /exit 9/);
+    assert.deepEqual(await bed.read('t:1', (root) => readdir(root)), ['got', 'p']);
+  });
+
+  test('a command that fails gives its status and leaves no image', async () => {
+    const { error, code } = await bed.build({ Dockerfile: 'FROM base:1\nRUN echo before; exit 3\n' }, { tags: ['fails:1'] });
+    assert.equal(error, "The command '/bin/sh -c echo before; exit 3' returned a non-zero code: 3");
+    assert.equal(code, 3);
+    assert.equal(bed.images.get('fails:1'), undefined);
+    assert.deepEqual(bed.snapshots.active(), []);
+  });
+
+  test('what .dockerignore names stays out, and a path cannot climb out of the context', async () => {
+    const ignored = await bed.build({ Dockerfile: 'FROM base:1\nCOPY . /all\n', '.dockerignore': 'secret\n', secret: 's', kept: 'k' });
+    assert.equal(ignored.error, undefined);
+    const names = await bed.read('t:1', (root) => readdir(join(root, 'all')));
+    assert.deepEqual(names.sort(), ['.dockerignore', 'Dockerfile', 'kept']);
+    const missing = await bed.build({ Dockerfile: 'FROM base:1\nCOPY ../../../../etc/hostname /h\n' });
+    assert.match(missing.error ?? '', /file not found in build context/);
+    const link = await bed.build({ Dockerfile: 'FROM base:1\nCOPY out /h\n', out: '-> /etc/hostname' });
+    assert.match(link.error ?? '', /file not found in build context/);
+  });
+
+  test('ADD unpacks an archive that it is given', async () => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of encodeTar([{ entry: tarEntry('in/file', 'file', { size: 2 }), body: Buffer.from('ok') }])) chunks.push(chunk);
+    const { error } = await bed.build({ Dockerfile: 'FROM base:1\nADD a.tar /x/\n', 'a.tar': Buffer.concat(chunks) });
+    assert.equal(error, undefined);
+    assert.equal(await bed.read('t:1', (root) => readFile(join(root, 'x/in/file'), 'utf8')), 'ok');
+  });
+
+  test('ENTRYPOINT drops an inherited CMD, and ONBUILD runs in the child', async () => {
+    await bed.build({ Dockerfile: 'FROM base:1\nCMD ["a"]\nONBUILD RUN echo built > /onbuild\n' }, { tags: ['parent:1'] });
+    await bed.build({ Dockerfile: 'FROM parent:1\nENTRYPOINT ["b"]\n' });
+    const { config } = bed.images.get('t:1') ?? {};
+    assert.deepEqual(config?.config?.Entrypoint, ['b']);
+    assert.equal(config?.config?.Cmd, null);
+    assert.equal(await bed.read('t:1', (root) => readFile(join(root, 'onbuild'), 'utf8')), 'built\n');
+  });
+
+  test('what is not there is refused by name', async () => {
+    await assert.rejects(bed.build({ Dockerfile: 'FROM base:1\n' }, { squash: true }), /--squash is not implemented/);
+    const { error } = await bed.build({ Dockerfile: 'FROM base:1\nRUN --mount=type=secret,target=/s true\n' });
+    assert.match(error ?? '', /type=secret needs BuildKit/);
+  });
+});
