@@ -94,11 +94,11 @@ export class StoredImages implements Images {
     return this.#parts.collector.release(image);
   }
 
-  pull(reference: string, options: PullOptions = {}): Promise<PullResult> {
+  async pull(reference: string, options: PullOptions = {}): Promise<PullResult> {
     return pullImage(this.#parts, withTag(parseReference(reference)), options);
   }
 
-  push(reference: string, options: PushOptions = {}): Promise<{ digest: Digest; size: number }> {
+  async push(reference: string, options: PushOptions = {}): Promise<{ digest: Digest; size: number }> {
     const parsed = withTag(parseReference(reference));
     const image = this.get(reference);
     if (!image) throw new Fault('not-found', `An image does not exist locally with the tag: ${familiarString({ ...parsed, tag: undefined })}`);

@@ -1,5 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
-import { Fault, isFault, messageOf } from '#lib/errors.ts';
+import { Fault, codeOf, isFault, messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import type { RegistryAuth } from '../types.ts';
@@ -104,7 +104,8 @@ export class Repository {
         return await work();
       } catch (error) {
         if (signal?.aborted) throw new Fault('canceled', `${what} was canceled`, { cause: error });
-        if (attempt >= registryLimits.attempts || !isFault(error, 'unavailable', 'timeout')) throw error;
+        const mayPass = isFault(error, 'unavailable', 'timeout') && error.details.isFinal !== true;
+        if (attempt >= registryLimits.attempts || !mayPass) throw error;
         this.#parts.log.info('trying a transfer again', { what, attempt, error: messageOf(error) });
         await this.#parts.clock.sleep(wait + this.#parts.random.int(100), signal);
         wait = Math.min(wait * 2, registryLimits.retryMostMs);
@@ -143,13 +144,17 @@ export class Repository {
   }
 }
 
+/** Codes of failures in the middle of things, which another attempt may not meet; a refused connection is not one. */
+const brokenOff: readonly string[] = ['ECONNRESET', 'EPIPE', 'EAI_AGAIN', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'];
+
 /** What failed below HTTP, in the words of Docker's clients. */
 export function networkFault(error: unknown, method: string, url: URL, signal?: AbortSignal): Fault {
   if (error instanceof Fault) return error;
   if (signal?.aborted) return new Fault('canceled', `${method} ${url.origin}: canceled`, { cause: error });
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const verb = method.charAt(0) + method.slice(1).toLowerCase();
-  return new Fault('unavailable', `${verb} "${url.origin}${url.pathname}": ${messageOf(cause) || 'the connection failed'}`, { cause: error });
+  const isFinal = !brokenOff.includes(codeOf(cause) ?? '');
+  return new Fault('unavailable', `${verb} "${url.origin}${url.pathname}": ${messageOf(cause) || 'the connection failed'}`, { cause: error, details: { isFinal } });
 }
 
 function unauthorized(endpoint: Endpoint): Fault {

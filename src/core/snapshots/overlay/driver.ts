@@ -99,7 +99,7 @@ export class OverlaySnapshots implements Snapshots {
     }
   }
 
-  create(key: string, parent: ChainId, options: { labels?: Record<string, string> } = {}): Promise<void> {
+  async create(key: string, parent: ChainId, options: { labels?: Record<string, string> } = {}): Promise<void> {
     if (key === '' || key.length > snapshotLimits.keyLength || key.startsWith('sha256:')) {
       throw new Fault('invalid', `invalid snapshot key ${JSON.stringify(key)}`);
     }
@@ -116,7 +116,7 @@ export class OverlaySnapshots implements Snapshots {
     });
   }
 
-  mount(key: string): Promise<string> {
+  async mount(key: string): Promise<string> {
     return this.#serial.run(key, () => {
       const record = this.#active(key);
       const target = this.#parts.places.active(record.dir, 'merged');
@@ -146,7 +146,7 @@ export class OverlaySnapshots implements Snapshots {
     }
   }
 
-  unmount(key: string): Promise<void> {
+  async unmount(key: string): Promise<void> {
     return this.#serial.run(key, () => this.#unmount(this.#active(key), false));
   }
 
@@ -166,7 +166,7 @@ export class OverlaySnapshots implements Snapshots {
     });
   }
 
-  changes(key: string): Promise<SnapshotChange[]> {
+  async changes(key: string): Promise<SnapshotChange[]> {
     return this.#compare(this.#active(key), (upper, lower) => changesOf(upper, lower, this.#parts.files));
   }
 
