@@ -1,0 +1,52 @@
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { unauthorized } from '../status.ts';
+import type { User } from '../types.ts';
+import { userOfCertificate } from './certificate.ts';
+import type { TokenAuthority } from './service-account.ts';
+
+export const authenticatedGroup = 'system:authenticated';
+export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+
+export interface Authentication {
+  tokens: TokenAuthority;
+  audiences: readonly string[];
+}
+
+/** Who sent the request: by client certificate, else by bearer token; anonymous where it shows neither. */
+export async function authenticate(request: IncomingMessage, { tokens, audiences }: Authentication): Promise<User> {
+  const certified = certificateUser(request.socket as TLSSocket);
+  if (certified) return authenticated(certified);
+  const token = bearerToken(request);
+  if (token === undefined) return anonymous;
+  return authenticated((await tokens.verify(token, audiences)).user);
+}
+
+export function authenticated(user: User): User {
+  return user.groups.includes(authenticatedGroup) ? user : { ...user, groups: [...user.groups, authenticatedGroup] };
+}
+
+/** Parsed once a connection. */
+const usersOfSockets = new WeakMap<TLSSocket, User>();
+
+function certificateUser(socket: TLSSocket): User | undefined {
+  const known = usersOfSockets.get(socket);
+  if (known) return known;
+  const raw = socket.getPeerCertificate().raw as Buffer | undefined;
+  if (!raw) return undefined;
+  // A certificate of a foreign authority proves nothing, and must not pass for anonymous.
+  if (!socket.authorized) throw unauthorized(socket.authorizationError);
+  const user = userOfCertificate(raw);
+  if (user) usersOfSockets.set(socket, user);
+  return user;
+}
+
+/** The token of the Authorization header. */
+function bearerToken(request: IncomingMessage): string | undefined {
+  const [scheme, token] = (request.headers.authorization ?? '').split(' ', 2);
+  if (scheme?.toLowerCase() === 'bearer') {
+    if (token === undefined || token === '') throw unauthorized();
+    return token;
+  }
+  return undefined;
+}

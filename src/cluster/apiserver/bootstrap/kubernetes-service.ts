@@ -1,0 +1,47 @@
+import type { KubeObject } from '#api/kube/types.ts';
+import type { Core } from '../core.ts';
+import type { Address } from '../http/door.ts';
+import { create } from '../verbs/create.ts';
+import { update } from '../verbs/update.ts';
+import { serverContext } from './objects.ts';
+
+/** The Service `kubernetes` and what is behind it: where pods find this server. */
+export async function publishKubernetesService(core: Core, clusterIP: string, { host, port }: Address): Promise<void> {
+  const metadata = { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } };
+  await keep(core, { group: '', plural: 'services' }, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata,
+    spec: {
+      type: 'ClusterIP', clusterIP, clusterIPs: [clusterIP], ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack',
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }],
+    },
+  });
+  await keep(core, { group: '', plural: 'endpoints' }, {
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { name: 'kubernetes', namespace: 'default', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
+    subsets: [{ addresses: [{ ip: host }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
+  });
+  await keep(core, { group: 'discovery.k8s.io', plural: 'endpointslices' }, {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [host], conditions: { ready: true } }],
+    ports: [{ name: 'https', port, protocol: 'TCP' }],
+  });
+}
+
+/** Makes the object, or gives the present one these fields. */
+async function keep(core: Core, { group, plural }: { group: string; plural: string }, object: KubeObject): Promise<void> {
+  const resource = core.resources.find(group, 'v1', plural);
+  if (!resource) return;
+  const target = { resource, namespace: 'default', name: object.metadata.name ?? '' };
+  if (!core.objects.of(resource).get(target.namespace, target.name)) {
+    await create(core, { ...target, name: '' }, object, serverContext());
+    return;
+  }
+  const { metadata: _, ...wanted } = object;
+  await update(core, target, (old) => ({ ...structuredClone(old), ...wanted, metadata: { ...old.metadata } }), serverContext(), { retry: true });
+}

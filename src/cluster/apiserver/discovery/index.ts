@@ -1,0 +1,5 @@
+import type { PathRoute } from './routes.ts';
+import { discoveryRoutes } from './routes.ts';
+
+/** Paths that name no resource. */
+export const pathRoutes: readonly PathRoute[] = [...discoveryRoutes];

@@ -1,0 +1,81 @@
+import type { IncomingMessage } from 'node:http';
+import type { FieldValidation } from '#api/kube/decode.ts';
+import { bodyMediaTypes, decodeBody } from '#api/kube/decode.ts';
+import type { GroupVersionKind, KubeObject } from '#api/kube/types.ts';
+import { messageOf } from '#lib/errors.ts';
+import { applyFindings } from '../verbs/findings.ts';
+import { badRequest, invalidObject, tooLarge, unsupportedMediaType } from '../status.ts';
+
+/** Largest request body, in bytes. */
+export const bodyLimitBytes = 3 * 1024 * 1024;
+
+/** Throws `too-large` (413); the rest of the body is not read. */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > bodyLimitBytes) throw tooLarge(bodyLimitBytes);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > bodyLimitBytes) throw tooLarge(bodyLimitBytes);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+}
+
+/** The body's media type without parameters; JSON where none is said. */
+export function mediaTypeOf(request: IncomingMessage): string {
+  return (request.headers['content-type'] ?? 'application/json').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+export interface BodyOptions {
+  expected: GroupVersionKind;
+  validation: FieldValidation;
+  warnings: string[];
+}
+
+/** The object in a body, whose kind must be the expected one. Throws 415 and 400. */
+export function decodeObject(bytes: Buffer, mediaType: string, options: BodyOptions): KubeObject {
+  if (!(bodyMediaTypes as readonly string[]).includes(mediaType)) {
+    const list = bodyMediaTypes.join(', ');
+    throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${list}`);
+  }
+  if (bytes.length === 0) throw badRequest('the request has no body: an object is expected');
+  const { expected } = options;
+  const decoded = translate(() => decodeBody(bytes, mediaType, expected));
+  applyFindings(decoded.findings, options);
+  checkKind(decoded.object, expected);
+  return decoded.object;
+}
+
+export function checkKind(object: { apiVersion: string; kind: string }, expected: GroupVersionKind): void {
+  const wanted = expected.group === '' ? expected.version : `${expected.group}/${expected.version}`;
+  if (object.kind !== expected.kind) {
+    throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): its kind is ${object.kind}`);
+  }
+  if (object.apiVersion === wanted) return;
+  throw badRequest(`the API version in the data (${object.apiVersion}) does not match the expected API version (${wanted})`);
+}
+
+/** Throws 422 where the parameter has another value. */
+export function fieldValidation(text: string | null): FieldValidation {
+  if (text === null || text === '') return 'Warn';
+  if (text === 'Ignore' || text === 'Warn' || text === 'Strict') return text;
+  const detail = 'supported values: "Ignore", "Strict", "Warn"';
+  throw invalidObject({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', [{ type: 'NotSupported', path: 'fieldValidation', value: text, detail }]);
+}
+
+/** Throws 422 unless it is absent or `All`. */
+export function dryRun(values: readonly string[]): boolean {
+  const wrong = values.find((value) => value !== 'All');
+  if (wrong === undefined) return values.length > 0;
+  const detail = 'supported values: "All"';
+  throw invalidObject({ group: 'meta.k8s.io', kind: 'CreateOptions' }, '', [{ type: 'NotSupported', path: 'dryRun', value: [wrong], detail }]);
+}
+
+function translate<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    throw badRequest(messageOf(error), error);
+  }
+}

@@ -1,0 +1,138 @@
+/** The HTTPS door: finds out who asks, whether they may, and hands over. */
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Fault, isFault } from '#lib/errors.ts';
+import type { Logger } from '#lib/log.ts';
+import { authenticate } from '../authn/authenticate.ts';
+import type { PathRoute } from '../discovery/routes.ts';
+import type { Connectors } from '../node/types.ts';
+import { noSuchPath, toStatus } from '../status.ts';
+import type { Server } from '../server-core.ts';
+import { sendFailure } from './answer.ts';
+import { authorize, handleResource, upgradeResource } from './dispatch.ts';
+import type { Exchange } from './exchange.ts';
+import { parseRequest } from './request-info.ts';
+
+export interface DoorOptions {
+  server: Server;
+  routes: readonly PathRoute[];
+  connectors: Connectors;
+  tls: { certificate: string; key: string; clientCa: string };
+  log: Logger;
+}
+
+export interface Address {
+  host: string;
+  /** 0: any free one. */
+  port: number;
+}
+
+/** A request's headers must be here within this time, in milliseconds. */
+const headersTimeoutMs = 30_000;
+/** An idle connection is kept this long, in milliseconds. */
+const keepAliveMs = 120_000;
+
+export class HttpDoor {
+  readonly #options: DoorOptions;
+  readonly #listeners: HttpsServer[] = [];
+  readonly #stop = new AbortController();
+  readonly #sockets = new Set<Duplex>();
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with the address taken. Throws `unavailable` where it is in use. */
+  async listen({ host, port }: Address): Promise<Address> {
+    const { certificate, key, clientCa } = this.#options.tls;
+    const listener = createServer(
+      { cert: certificate, key, ca: clientCa, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] },
+      (request, response) => void this.#serve(request, response),
+    );
+    listener.headersTimeout = headersTimeoutMs;
+    listener.requestTimeout = 0;
+    listener.keepAliveTimeout = keepAliveMs;
+    listener.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket, head));
+    listener.on('connection', (socket: Duplex) => this.#track(socket));
+    listener.on('tlsClientError', (_error, socket) => socket.destroy());
+    listener.listen({ host, port });
+    try {
+      await once(listener, 'listening');
+    } catch (error) {
+      throw new Fault('unavailable', `the API server cannot listen on ${host}:${port}; is another one running there?`, { cause: error });
+    }
+    this.#listeners.push(listener);
+    return { host, port: (listener.address() as AddressInfo).port };
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    const closed = this.#listeners.map((listener) => new Promise<void>((resolve) => listener.close(() => resolve())));
+    for (const socket of this.#sockets) socket.destroy();
+    await Promise.all(closed);
+  }
+
+  #track(socket: Duplex): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
+    try {
+      const exchange = { ...(await this.#known(request, signal)), response };
+      if (exchange.info.resource) await handleResource(exchange, this.#options.connectors);
+      else await routeOf(this.#options.routes, exchange.info.path).serve(exchange);
+    } catch (error) {
+      this.#note(request, error);
+      await sendFailure(request, response, error).catch(() => response.destroy());
+    }
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    try {
+      const exchange = { ...(await this.#known(request, this.#stop.signal)), socket, head };
+      await upgradeResource(exchange, this.#options.connectors);
+    } catch (error) {
+      this.#note(request, error);
+      refuseUpgrade(socket, error);
+    }
+  }
+
+  async #known(request: IncomingMessage, signal: AbortSignal): Promise<Omit<Exchange, 'response'>> {
+    const { server } = this.#options;
+    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    const user = await authenticate(request, server.authentication);
+    authorize(server, { user, info });
+    return { server, request, info, user, warnings: [], signal };
+  }
+
+  #note(request: IncomingMessage, error: unknown): void {
+    if (isFault(error) && error.kind !== 'internal') return;
+    this.#options.log.error('a request failed', { method: request.method, path: request.url?.split('?')[0], error });
+  }
+}
+
+function routeOf(routes: readonly PathRoute[], path: string): PathRoute {
+  const bare = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+  const found = routes.find((route) => route.path === bare) ?? routes.find((route) => route.path.endsWith('/') && bare.startsWith(route.path));
+  if (!found) throw noSuchPath();
+  return found;
+}
+
+/** Answers an upgrade with a plain failure. */
+function refuseUpgrade(socket: Duplex, error: unknown): void {
+  const status = toStatus(error);
+  const body = JSON.stringify(status);
+  socket.end(
+    `HTTP/1.1 ${status.code ?? 500} ${status.reason === undefined || status.reason === '' ? 'Error' : status.reason}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,77 @@
+import type { KubeObject } from '#api/kube/types.ts';
+
+export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
+
+/**
+ * One state of one object: its frozen value, and its bytes made at most once for each form that somebody asked
+ * for. Everything that shows the object (get, list, watch, the in-process client) shares it.
+ */
+export class CachedObject {
+  readonly key: string;
+  /** The store revision that made this state; the object's resourceVersion. */
+  readonly revision: number;
+  readonly object: KubeObject;
+  #forms = new Map<string, Buffer>();
+  #fields: Readonly<Record<string, string>> | undefined;
+
+  constructor(key: string, revision: number, object: KubeObject) {
+    this.key = key;
+    this.revision = revision;
+    this.object = object;
+  }
+
+  json(): Buffer {
+    return this.form('json', () => JSON.stringify(this.object));
+  }
+
+  /** A line of a JSON watch stream. */
+  frame(type: EventType): Buffer {
+    return this.form(`frame ${type}`, () => Buffer.concat([Buffer.from(`{"type":"${type}","object":`), this.json(), Buffer.from('}\n')]));
+  }
+
+  /** The bytes of the form `name`, by `make` where nobody has asked before. */
+  form(name: string, make: () => Buffer | string): Buffer {
+    let bytes = this.#forms.get(name);
+    if (!bytes) {
+      const made = make();
+      bytes = typeof made === 'string' ? Buffer.from(made) : made;
+      this.#forms.set(name, bytes);
+    }
+    return bytes;
+  }
+
+  /** Values for field selectors, by `read` where nobody has asked before. */
+  fields(read: (object: KubeObject) => Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    this.#fields ??= read(this.object);
+    return this.#fields;
+  }
+
+  /** The same state as a deletion at `revision` shows it. */
+  at(revision: number): CachedObject {
+    return new CachedObject(this.key, revision, withRevision(this.object, revision));
+  }
+}
+
+/** A frozen object with its resourceVersion set. `object` is frozen too. */
+export function withRevision(object: KubeObject, revision: number): KubeObject {
+  return deepFreeze({ ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } });
+}
+
+/** Freezes all that hangs on `value`; what is frozen already is taken to be so all the way down. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const child of Object.values(value)) deepFreeze(child);
+  return value;
+}
+
+/** The value as the store keeps it: JSON without the resourceVersion, which the store's revision is. */
+export function encodeStored(object: KubeObject): Uint8Array {
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  return Buffer.from(JSON.stringify({ ...object, metadata }));
+}
+
+export function decodeStored(key: string, revision: number, value: Uint8Array): CachedObject {
+  const object = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject;
+  return new CachedObject(key, revision, withRevision(object, revision));
+}

@@ -1,0 +1,82 @@
+import { decodeValue, parseJson } from '#api/kube/decode.ts';
+import type { FieldValidation } from '#api/kube/decode.ts';
+import { applyJsonPatch, applyMergePatch } from '#api/kube/merge-patch.ts';
+import { messageOfKind } from '#api/kube/schema.ts';
+import { applyStrategicMergePatch } from '#api/kube/strategic-merge.ts';
+import type { KubeObject } from '#api/kube/types.ts';
+import { isFault, messageOf } from '#lib/errors.ts';
+import { applyFindings } from './findings.ts';
+import { badRequest, statusFault, unsupportedMediaType } from '../status.ts';
+import type { Context, GroupVersionKind } from '../types.ts';
+import type { Change } from './update.ts';
+
+/** What a patch says, by its media type. */
+export const patchTypes = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+} as const;
+
+export const applyPatchType = 'application/apply-patch+yaml';
+
+export type PatchType = (typeof patchTypes)[keyof typeof patchTypes];
+
+export interface PatchBody {
+  type: PatchType;
+  value: unknown;
+}
+
+/** Throws 415 for media types that are no patch. */
+export function parsePatch(bytes: Buffer, mediaType: string): PatchBody {
+  const type = Object.hasOwn(patchTypes, mediaType) ? patchTypes[mediaType as keyof typeof patchTypes] : undefined;
+  if (!type) {
+    const accepted = [...Object.keys(patchTypes)].join(', ');
+    throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${accepted}`);
+  }
+  try {
+    return { type, value: parseJson(bytes.toString()) };
+  } catch (error) {
+    throw badRequest(messageOf(error), error);
+  }
+}
+
+/** The change that a patch makes to an object of `kind`. */
+export function patchChange({ type, value }: PatchBody, kind: GroupVersionKind, validation: FieldValidation, context: Context): Change {
+  return (old) => {
+    const patched = apply(type, structuredClone(old), value, kind);
+    const decoded = decode(patched, kind);
+    applyFindings(decoded.findings, { validation, warnings: context.warnings });
+    return decoded.object;
+  };
+}
+
+function apply(type: PatchType, object: KubeObject, value: unknown, kind: GroupVersionKind): unknown {
+  try {
+    if (type === 'json') return applyJsonPatch(object, value);
+    if (type === 'merge') return applyMergePatch(object, value);
+  } catch (error) {
+    throw rejected(error, type === 'json' ? 422 : 400);
+  }
+  const message = messageOfKind(kind);
+  if (!message) throw unsupportedMediaType(`strategic merge patch is not supported for ${kind.kind}`);
+  try {
+    return applyStrategicMergePatch(object, value, message);
+  } catch (error) {
+    throw rejected(error, 400);
+  }
+}
+
+function decode(patched: unknown, kind: GroupVersionKind): ReturnType<typeof decodeValue> {
+  try {
+    return decodeValue(patched, kind);
+  } catch (error) {
+    throw rejected(error, 400);
+  }
+}
+
+function rejected(error: unknown, code: 400 | 422): Error {
+  if (!isFault(error)) return statusFault('internal', messageOf(error), { cause: error });
+  if (code === 400) return badRequest(messageOf(error), error);
+  const message = `the server rejected our request due to an error in our request: ${messageOf(error)}`;
+  return statusFault('invalid', message, { code, reason: 'Invalid', cause: error });
+}
