@@ -34,6 +34,7 @@ export interface Libc {
   ioctlBytes(fd: number, request: number, value: Bytes): number;
   tcgetattr(fd: number, state: Bytes): number;
   tcsetattr(fd: number, when: number, state: Bytes): number;
+  cfmakeraw(state: Bytes): void;
   mknod(path: string, mode: number, device: bigint): number;
   utimensat(directory: number, path: string, times: Bytes, flags: number): number;
   renameat2(fromDirectory: number, from: string, toDirectory: number, to: string, flags: number): number;
@@ -74,6 +75,7 @@ const signatures: Record<keyof Libc, [result: string, args: string[], symbol?: s
   ioctlBytes: ['int', ['int', 'ulong', 'void *'], 'ioctl'],
   tcgetattr: ['int', ['int', 'void *']],
   tcsetattr: ['int', ['int', 'int', 'void *']],
+  cfmakeraw: ['void', ['void *']],
   mknod: ['int', ['str', 'uint', 'uint64']],
   utimensat: ['int', ['int', 'str', 'void *', 'int']],
   renameat2: ['int', ['int', 'str', 'int', 'str', 'uint']],
