@@ -33,5 +33,5 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
   const collector = new Collector({ content, snapshots, catalog, orphans });
   await collector.retry();
   const client = new RegistryClient({ ...options.registry, clock, random: options.random, log });
-  return new StoredImages({ content, snapshots, catalog, collector, client });
+  return new StoredImages({ content, snapshots, catalog, collector, client, random: options.random });
 }

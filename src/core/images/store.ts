@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { ImageConfig } from '#api/oci/image.ts';
 import { Fault } from '#lib/errors.ts';
+import type { Random } from '#lib/random.ts';
 import type { Content, Descriptor, Digest, Platform } from '#core/content/types.ts';
 import { chainsOf } from '#core/snapshots/chain.ts';
 import type { ChainId, Snapshots } from '#core/snapshots/types.ts';
@@ -24,6 +25,7 @@ export interface StoreParts {
   catalog: ImageCatalog;
   collector: Collector;
   client: RegistryClient;
+  random: Random;
 }
 
 type WorkOptions = { onProgress?: PullProgress; signal?: AbortSignal };
@@ -114,7 +116,7 @@ export class StoredImages implements Images {
   }
 
   load(archive: Readable, options: WorkOptions = {}): Promise<LoadedImage[]> {
-    return loadArchive({ content: this.content, images: this, collector: this.#parts.collector }, archive, options);
+    return loadArchive({ content: this.content, images: this, collector: this.#parts.collector, ref: `load ${this.#parts.random.uuid()}` }, archive, options);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { annotationImageName, annotationRefName } from '#api/oci/image.ts';
 import { Fault } from '#lib/errors.ts';
-import type { Content, Descriptor } from '#core/content/types.ts';
+import type { Content, Descriptor, Digest } from '#core/content/types.ts';
 import type { Collector } from '../collect.ts';
 import { manifestLimits, parseConfig, parseManifest } from '../manifest.ts';
 import { hostPlatform, pickPlatform } from '../platform.ts';
@@ -14,6 +14,8 @@ interface LoadParts {
   content: Content;
   images: Pick<Images, 'add' | 'assemble' | 'get'>;
   collector: Collector;
+  /** Names the ingests of this load. */
+  ref: string;
 }
 
 interface LoadOptions {
@@ -30,24 +32,33 @@ interface Entry {
 
 /** Loads the images of an archive: Docker's own format, an OCI layout, or both in one. */
 export async function loadArchive(parts: LoadParts, archive: Readable, options: LoadOptions): Promise<LoadedImage[]> {
-  const read = await readArchive(parts.content, archive, 'archive');
-  const release = await parts.collector.pin(read.stored);
+  const stored: Digest[] = [];
   try {
-    const entries = entriesOf(read);
-    const index = read.document('index.json');
-    if (!entries && !index) throw new Fault('invalid', 'it is no image archive: it has neither manifest.json nor index.json');
-    const loaded = new Map<string, LoadedImage>();
-    const note = (image: Image, names: readonly string[]): void => {
-      const before = loaded.get(image.id)?.names ?? [];
-      loaded.set(image.id, { image: parts.images.get(image.id) ?? image, names: [...new Set([...before, ...names])] });
-    };
-    if (index) await loadLayout(parts, index, entries ?? [], options, note);
-    else for (const entry of entries!) note(await loadEntry(parts, read, entry, options), entry.names);
-    return [...loaded.values()];
+    return await parts.collector.pinned([], async (pin) => {
+      const read = await readArchive(parts.content, archive, parts.ref, async (digest, isNew) => {
+        await pin([digest]);
+        if (isNew) stored.push(digest);
+      });
+      return loadImages(parts, read, options);
+    });
   } finally {
-    release();
-    await parts.collector.releaseBlobs(read.stored);
+    // What no image came to need: parts for other platforms, or everything where the archive was refused.
+    await parts.collector.releaseBlobs(stored);
   }
+}
+
+async function loadImages(parts: LoadParts, read: ReadArchive, options: LoadOptions): Promise<LoadedImage[]> {
+  const entries = entriesOf(read);
+  const index = read.document('index.json');
+  if (!entries && !index) throw new Fault('invalid', 'it is no image archive: it has neither manifest.json nor index.json');
+  const loaded = new Map<string, LoadedImage>();
+  const note = (image: Image, names: readonly string[]): void => {
+    const before = loaded.get(image.id)?.names ?? [];
+    loaded.set(image.id, { image: parts.images.get(image.id) ?? image, names: [...new Set([...before, ...names])] });
+  };
+  if (index) await loadLayout(parts, index, entries ?? [], options, note);
+  else for (const entry of entries!) note(await loadEntry(parts, read, entry, options), entry.names);
+  return [...loaded.values()];
 }
 
 async function loadLayout(parts: LoadParts, index: Buffer, entries: readonly Entry[], options: LoadOptions, note: (image: Image, names: readonly string[]) => void): Promise<void> {

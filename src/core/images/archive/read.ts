@@ -23,16 +23,13 @@ export interface ReadArchive {
   document(path: string): Buffer | undefined;
   /** The layer archive at a path of Docker's own format. */
   layer(path: string): { descriptor: Descriptor; diffId: Digest } | undefined;
-  /** Digests of all blobs that were stored. */
-  stored: readonly Digest[];
 }
 
-/** Reads a whole image archive, plain or compressed. */
-export async function readArchive(content: Content, archive: Readable, ref: string): Promise<ReadArchive> {
+/** Reads a whole image archive, plain or compressed. `keep` is told each blob before it is used, and whether it is new. */
+export async function readArchive(content: Content, archive: Readable, ref: string, keep: (digest: Digest, isNew: boolean) => Promise<void>): Promise<ReadArchive> {
   const documents = new Map<string, Buffer>();
   const layers = new Map<string, { descriptor: Descriptor; diffId: Digest }>();
   const links = new Map<string, string>();
-  const stored: Digest[] = [];
   let members = 0;
   let documentBytes = 0;
   for await (const member of readTar(decompress(archive))) {
@@ -43,7 +40,11 @@ export async function readArchive(content: Content, archive: Readable, ref: stri
     else if (entry.type === 'link') links.set(path, clean(entry.linkName));
     if (entry.type !== 'file') continue;
     const blob = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path);
-    if (blob) stored.push(await storeBlob(content, member, `sha256:${blob[1]!}`));
+    if (blob) {
+      const digest: Digest = `sha256:${blob[1]!}`;
+      await keep(digest, (await content.stat(digest)) === undefined);
+      await storeBlob(content, member, digest, ref);
+    }
     else if (isDocument(path)) {
       const data = await member.read(archiveLimits.documentBytes);
       documentBytes += data.length;
@@ -52,7 +53,7 @@ export async function readArchive(content: Content, archive: Readable, ref: stri
     } else if (entry.size > 0) {
       const layer = await storeArchiveLayer(content, member, `${ref} ${path}`);
       layers.set(path, layer);
-      stored.push(layer.descriptor.digest);
+      await keep(layer.descriptor.digest, true);
     }
   }
   const resolve = (name: string): string => {
@@ -63,7 +64,6 @@ export async function readArchive(content: Content, archive: Readable, ref: stri
   return {
     document: (path) => documents.get(resolve(path)),
     layer: (path) => layers.get(resolve(path)),
-    stored,
   };
 }
 
@@ -72,9 +72,9 @@ function isDocument(path: string): boolean {
   return path.endsWith('.json') || /(^|\/)(json|VERSION|oci-layout|repositories)$/.test(path);
 }
 
-async function storeBlob(content: Content, member: TarMember, digest: Digest): Promise<Digest> {
-  if (await content.stat(digest)) return digest;
-  const ingest = await content.ingest(`load ${digest}`, { digest, size: member.entry.size });
+async function storeBlob(content: Content, member: TarMember, digest: Digest, ref: string): Promise<void> {
+  if (await content.stat(digest)) return;
+  const ingest = await content.ingest(`${ref} ${digest}`, { digest, size: member.entry.size });
   try {
     await ingest.truncate();
     for await (const piece of member.body()) await ingest.write(piece);
@@ -85,12 +85,11 @@ async function storeBlob(content: Content, member: TarMember, digest: Digest): P
   } finally {
     await ingest.close({ discard: true });
   }
-  return digest;
 }
 
 /** A layer in Docker's format is mostly a plain tar: it is kept compressed, as layers from a registry are. */
 async function storeArchiveLayer(content: Content, member: TarMember, ref: string): Promise<{ descriptor: Descriptor; diffId: Digest }> {
-  return storeLayer(content, decompress(member.body()), `load ${ref}`);
+  return storeLayer(content, decompress(member.body()), ref);
 }
 
 /** A path inside of the archive; it never becomes one on disk. */

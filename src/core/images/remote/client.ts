@@ -1,3 +1,4 @@
+import { KeyedMutex } from '#lib/async.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, codeOf, isFault, messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
@@ -45,6 +46,8 @@ export interface ClientParts extends RegistryOptions {
 /** Speaks the distribution API. Makes a `Repository` for each image and use. */
 export class RegistryClient {
   readonly parts: ClientParts;
+  /** One download of a blob at a time: a second pull that needs it waits, and then has it. */
+  readonly downloads = new KeyedMutex();
 
   constructor(parts: ClientParts) {
     this.parts = parts;

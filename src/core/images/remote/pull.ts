@@ -44,7 +44,7 @@ async function pullManifest(parts: PullParts, repository: Repository, reference:
   const { manifest } = found.parsed;
   const id = manifest.config.digest;
   return collector.pinned([found.descriptor.digest, id, ...manifest.layers.map((layer) => layer.digest)], async (pin) => {
-    await download(content, repository, manifest.config, options, manifestLimits.bytes);
+    await download(parts, repository, manifest.config, options, manifestLimits.bytes);
     const config = parseConfig(await content.read(id, manifestLimits.bytes), `config ${id}`);
     checkLayers(manifest.layers, config, `manifest ${found.descriptor.digest}`);
     const chains = chainsOf(config.rootfs.diff_ids);
@@ -78,7 +78,7 @@ async function transferLayers(parts: PullParts, repository: Repository, layers: 
     if (!needed[i]) return Promise.resolve();
     if (i >= registryLimits.parallel) report(layer, 'Waiting');
     return gate.run(async () => {
-      await download(content, repository, layer, { ...options, signal });
+      await download(parts, repository, layer, { ...options, signal });
       report(layer, 'Download complete');
     });
   });
@@ -94,10 +94,10 @@ async function transferLayers(parts: PullParts, repository: Repository, layers: 
 }
 
 /** Brings a blob into content, from where an earlier attempt stopped. */
-async function download(content: Content, repository: Repository, blob: Descriptor, options: PullOptions, limitBytes = Number.MAX_SAFE_INTEGER): Promise<void> {
+async function download({ content, client }: PullParts, repository: Repository, blob: Descriptor, options: PullOptions, limitBytes = Number.MAX_SAFE_INTEGER): Promise<void> {
   if (blob.size > limitBytes) throw new Fault('too-large', `blob ${blob.digest} has ${blob.size} bytes, over the limit of ${limitBytes}`);
   if (blob.urls && blob.urls.length > 0) throw new Fault('not-implemented', `layer ${blob.digest} is kept outside of its registry, which is not supported`);
-  await repository.retrying(`blob ${blob.digest}`, options.signal, async () => {
+  const attempt = (): Promise<void> => client.downloads.run(blob.digest, async () => {
     if (await content.stat(blob.digest)) return;
     const ingest = await content.ingest(`blob ${blob.digest}`, { digest: blob.digest, size: blob.size });
     try {
@@ -108,6 +108,7 @@ async function download(content: Content, repository: Repository, blob: Descript
       await ingest.close();
     }
   });
+  await repository.retrying(`blob ${blob.digest}`, options.signal, attempt);
 }
 
 async function fill(ingest: Awaited<ReturnType<Content['ingest']>>, repository: Repository, blob: Descriptor, signal: AbortSignal | undefined, onProgress: PullProgress | undefined): Promise<void> {
