@@ -5,9 +5,9 @@ export function cgroupOf(instance: string): string {
   return `gantry-${instance}`;
 }
 
-/** What its links begin with (see core/networks/links.ts). */
-export function linkPrefix(instance: string): string {
-  return instance;
+/** Whether a link is one of the instance's (see core/networks/links.ts). */
+export function isLinkOf(instance: string, link: string): boolean {
+  return link.startsWith(`gb${instance}`) || link.startsWith(`gv${instance}`);
 }
 
 /** Whether an nftables table (`family name`) is the instance's. */

@@ -3,7 +3,7 @@ import type { Clock } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Kernel } from '#sys/types.ts';
 import type { DaemonConfig } from './config.ts';
-import { cgroupOf, linkPrefix, tableMark } from './names.ts';
+import { cgroupOf, isLinkOf, tableMark } from './names.ts';
 
 /** Milliseconds for containers to end after SIGTERM, and for what is left to be gone after SIGKILL. */
 const graceMs = 10_000;
@@ -22,7 +22,7 @@ export async function teardown(config: DaemonConfig, kernel: Kernel, clock: Cloc
   for (const table of kernel.nft.tables()) if (tableMark(config.instance, table)) kernel.nft.run(`delete table ${table}`);
   const netlink = kernel.netlinks.open();
   try {
-    for (const link of netlink.links()) if (link.name.startsWith(linkPrefix(config.instance))) netlink.deleteLink(link.name);
+    for (const link of netlink.links()) if (isLinkOf(config.instance, link.name)) netlink.deleteLink(link.name);
   } finally {
     netlink.close();
   }
