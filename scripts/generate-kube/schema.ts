@@ -25,6 +25,8 @@ export interface SchemaField {
 export interface SchemaMessage {
   /** A kind: it has apiVersion and kind in JSON. */
   k?: 1;
+  /** Atomic: the whole value has one owner. */
+  a?: 1;
   f: Record<string, SchemaField>;
 }
 
@@ -53,6 +55,7 @@ export function buildSchema({ facts, models, pointers }: Sources): { schema: Sch
       if (known !== undefined && known.doc !== '') fieldDocs[json] = known.doc;
     }
     if (isKind(short, model, message)) message.k = 1;
+    if (atomicStructs.has(short)) message.a = 1;
     schema.set(short, message);
     if (model !== undefined) docs[short] = { ...(model.doc === '' ? {} : { d: model.doc }), f: fieldDocs };
   }
@@ -64,6 +67,17 @@ function ordered(facts: FactMessages): string[] {
   const rank = (name: string): number => order.indexOf(name.slice(0, name.lastIndexOf('.')));
   return [...facts.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
+
+/** Structs that are replaced as one, which the facts do not mark (`+structType=atomic` on the type itself). */
+const atomicStructs = new Set([
+  'meta.v1.LabelSelector', 'meta.v1.OwnerReference', 'core.v1.NodeSelector', 'core.v1.NodeSelectorTerm', 'core.v1.ObjectReference',
+  'core.v1.LocalObjectReference', 'core.v1.TypedLocalObjectReference', 'core.v1.SecretReference', 'core.v1.SecretKeySelector',
+  'core.v1.ConfigMapKeySelector', 'core.v1.FileKeySelector', 'core.v1.ObjectFieldSelector', 'core.v1.ResourceFieldSelector',
+  'core.v1.ScopeSelector', 'core.v1.TopologySelectorTerm', 'core.v1.EndpointAddress', 'core.v1.EndpointPort', 'discovery.v1.EndpointPort',
+  'networking.v1.ServiceBackendPort', 'rbac.v1.RoleRef', 'rbac.v1.Subject', 'autoscaling.v1.CrossVersionObjectReference',
+  'admissionregistration.v1.MatchResources', 'admissionregistration.v1.NamedRuleWithOperations', 'admissionregistration.v1.ParamKind',
+  'admissionregistration.v1.ParamRef', 'admissionregistration.v1.Variable',
+]);
 
 /** Kinds that the models leave out: options of connect verbs and writes, and answers without a path of their own. */
 const unmodelledKinds = new Set([

@@ -42,6 +42,8 @@ export interface Message {
   name: string;
   /** It has apiVersion and kind in JSON. */
   isKind: boolean;
+  /** Replaced as one value, with one owner. */
+  atomic: boolean;
   /** By JSON name, inlined ones among them. */
   fields: ReadonlyMap<string, Field>;
   /** By protobuf number, without the inlined ones. */
@@ -52,7 +54,7 @@ interface RawField {
   n: number; t: string; r?: 1; m?: 1; i?: 1; req?: 1; ptr?: 1; keep?: 1;
   ps?: string; pk?: string; lt?: string; lk?: string[]; mt?: string; d?: unknown;
 }
-type RawSchema = Record<string, { k?: 1; f: Record<string, RawField> }>;
+type RawSchema = Record<string, { k?: 1; a?: 1; f: Record<string, RawField> }>;
 
 let raw: RawSchema | undefined;
 const built = new Map<string, Message>();
@@ -77,7 +79,7 @@ export function findMessage(name: string): Message | undefined {
     if (!field.inline) fields.set(json, field);
     else for (const [inner, innerField] of message(field.type).fields) fields.set(inner, innerField);
   }
-  const result: Message = { name, isKind: entry.k === 1, fields, wire };
+  const result: Message = { name, isKind: entry.k === 1, atomic: entry.a === 1, fields, wire };
   built.set(name, result);
   return result;
 }
