@@ -100,7 +100,7 @@ function prepareForCreate<T extends KubeObject>(options: ResourceOptions<T>, obj
 
 function prepareForUpdate<T extends KubeObject>(options: ResourceOptions<T>, object: T, old: T): void {
   carryMetadata(object.metadata, old.metadata);
-  if (options.status !== undefined) restore(object, old, 'status');
+  if (options.status !== undefined) restore<KubeObject>(object, old, 'status');
   options.prepareForUpdate?.(object, old);
   const { generationOf } = options;
   if (generationOf !== undefined && !isDeepStrictEqual(generationOf(object), generationOf(old))) {
@@ -108,7 +108,8 @@ function prepareForUpdate<T extends KubeObject>(options: ResourceOptions<T>, obj
   }
 }
 
-function restore(object: KubeObject, old: KubeObject, field: string): void {
+/** Makes a field what it was, absent where it was absent. */
+export function restore<T extends object>(object: T, old: T, field: keyof T): void {
   if (old[field] === undefined) delete object[field];
   else object[field] = old[field];
 }
@@ -121,9 +122,8 @@ function statusSubresource<T extends KubeObject>(options: ResourceOptions<T>): O
     prepareForUpdate: (object, old) => {
       carryMetadata(object.metadata, old.metadata);
       const fields = new Set([...Object.keys(object), ...Object.keys(old)]);
-      for (const field of fields) if (field !== 'status' && field !== 'metadata') restore(object, old, field);
-      object.metadata.ownerReferences = old.metadata.ownerReferences;
-      if (object.metadata.ownerReferences === undefined) delete object.metadata.ownerReferences;
+      for (const field of fields) if (field !== 'status' && field !== 'metadata') restore<KubeObject>(object, old, field);
+      restore(object.metadata, old.metadata, 'ownerReferences');
     },
     validateUpdate: (object, old) => [
       ...validateMetadataUpdate(object.metadata, old.metadata),

@@ -135,6 +135,25 @@ test('an update keeps the status, and the status door keeps the rest', () => {
   assert.deepEqual([report.status.phase, report.metadata.annotations], ['Failed', { a: 'b' }]);
 });
 
+test('an update that changes nothing is the same object', () => {
+  const samples: [Resource, object][] = [
+    [pods, { metadata: { name: 'p', namespace: 'default' }, spec: { containers: [{ name: 'c', image: 'x' }] } }],
+    [deployments, deployment({})],
+    [namespaces, { metadata: { name: 'n' } }],
+    [services, { metadata: { name: 's', namespace: 'default' }, spec: { ports: [{ port: 1 }] } }],
+  ];
+  for (const [resource, body] of samples) {
+    const old = create(resource, body);
+    const doors = resource.subresources.flatMap((door) => (door.type === 'object' ? [door] : []));
+    for (const door of [resource, ...doors]) {
+      const update = structuredClone(old);
+      resource.defaults(update);
+      door.prepareForUpdate(update, old);
+      assert.deepStrictEqual(update, old, `${resource.plural} ${'name' in door ? door.name : ''}`);
+    }
+  }
+});
+
 test("a pod's status is one word, as kubectl shows it", () => {
   const running = { state: { running: { startedAt: created } }, ready: true, name: 'c', restartCount: 0, image: '', imageID: '' };
   const cells = (pod: Pod): unknown[] => pods.row({ ...pod, metadata: { ...pod.metadata, creationTimestamp: created } }, { now }).slice(1, 5);

@@ -3,7 +3,7 @@ import { dnsLabelErrors } from '#api/kube/names.ts';
 import type { Namespace } from '#api/kube/types.ts';
 import { ageColumn, ageOf, column, nameColumn, nameOf } from '../columns.ts';
 import { carryMetadata, validateFinalizers, validateMetadataUpdate } from '../metadata.ts';
-import { allVerbs, defineResource } from '../resource.ts';
+import { allVerbs, defineResource, restore } from '../resource.ts';
 
 export const namespaceNameLabel = 'kubernetes.io/metadata.name';
 
@@ -19,7 +19,7 @@ export const namespaces = defineResource<Namespace>({
     name: 'finalize', type: 'object', verbs: ['update'],
     prepareForUpdate: (namespace, old) => {
       carryMetadata(namespace.metadata, old.metadata);
-      namespace.status = old.status;
+      restore(namespace, old, 'status');
     },
     validateUpdate: (namespace, old) => [
       ...validateMetadataUpdate(namespace.metadata, old.metadata),

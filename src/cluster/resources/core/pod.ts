@@ -1,9 +1,9 @@
 /** Pods: containers that share a node, a network and volumes. */
 import { isDeepStrictEqual } from 'node:util';
 import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
-import type { Container, Pod } from '#api/kube/types.ts';
+import type { Pod, PodSpec } from '#api/kube/types.ts';
 import { carryMetadata } from '../metadata.ts';
-import { defineResource, immutable } from '../resource.ts';
+import { defineResource, immutable, restore } from '../resource.ts';
 import type { Subresource } from '../types.ts';
 import { podColumns, podRow } from './pod-columns.ts';
 import { defaultPod, defaultPodSpec } from './pod-defaults.ts';
@@ -21,34 +21,33 @@ const subresources: readonly Subresource<Pod>[] = [
   { name: 'eviction', type: 'action', verbs: ['create'], kind: { group: 'policy', version: 'v1', kind: 'Eviction' } },
   {
     name: 'ephemeralcontainers', type: 'object', verbs: ['get', 'patch', 'update'],
-    prepareForUpdate: (pod, old) => onlySpec(pod, old, { ...old.spec, ephemeralContainers: pod.spec.ephemeralContainers }),
+    prepareForUpdate: (pod, old) => changeSpec(pod, old, (spec, wanted) => restore(spec, wanted, 'ephemeralContainers')),
     validateUpdate: (pod, old) => [...validatePodSpec(pod.spec, 'spec'), ...ephemeralKept(pod, old)],
   },
   {
     name: 'resize', type: 'object', verbs: ['get', 'patch', 'update'],
-    prepareForUpdate: (pod, old) => onlySpec(pod, old, { ...old.spec, containers: resized(pod, old) }),
+    prepareForUpdate: (pod, old) => changeSpec(pod, old, resize),
     validateUpdate: (pod, old) => [...validatePodSpec(pod.spec, 'spec'), ...resizable(pod, old)],
   },
 ];
 
-/** Everything but the spec stays; a changed spec counts the generation up. */
-function onlySpec(pod: Pod, old: Pod, spec: Pod['spec']): void {
+/** Everything but one change to the spec stays as it was; a changed spec counts the generation up. */
+function changeSpec(pod: Pod, old: Pod, change: (spec: PodSpec, wanted: PodSpec) => void): void {
   carryMetadata(pod.metadata, old.metadata);
-  pod.metadata.labels = old.metadata.labels;
-  pod.metadata.annotations = old.metadata.annotations;
-  pod.metadata.ownerReferences = old.metadata.ownerReferences;
-  pod.spec = structuredClone(spec);
-  pod.status = old.status;
+  for (const field of ['labels', 'annotations', 'ownerReferences'] as const) restore(pod.metadata, old.metadata, field);
+  const wanted = pod.spec;
+  pod.spec = structuredClone(old.spec);
+  change(pod.spec, wanted);
+  restore(pod, old, 'status');
   if (!isDeepStrictEqual(pod.spec, old.spec)) pod.metadata.generation = (old.metadata.generation ?? 0) + 1;
 }
 
-function resized(pod: Pod, old: Pod): Container[] {
-  const wanted = new Map(pod.spec.containers.map((container) => [container.name, container]));
-  return old.spec.containers.map((container) => ({
-    ...container,
-    resources: wanted.get(container.name)?.resources ?? container.resources,
-    resizePolicy: wanted.get(container.name)?.resizePolicy ?? container.resizePolicy,
-  }));
+function resize(spec: PodSpec, wanted: PodSpec): void {
+  for (const container of spec.containers) {
+    const other = wanted.containers.find(({ name }) => name === container.name);
+    if (other?.resources !== undefined) container.resources = other.resources;
+    if (other?.resizePolicy !== undefined) container.resizePolicy = other.resizePolicy;
+  }
 }
 
 function resizable(pod: Pod, old: Pod): FieldError[] {
