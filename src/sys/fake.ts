@@ -35,17 +35,14 @@ export interface FakeKernelOptions {
 
 /** A kernel in memory whose facilities know of each other: a namespace that is let go takes its links and tables along. */
 export function fakeKernel(options: FakeKernelOptions = {}): FakeKernel {
-  const namespaces = fakeNamespaces();
+  const namespaces = fakeNamespaces((path) => {
+    netlinks.drop(path);
+    nft.drop(path);
+  });
   const exists = (path: string): boolean => namespaces.isPinned(path) || path.startsWith('/proc/');
   const netlinks = fakeNetlinks(exists);
   const nft = fakeNftables(exists);
   const processes = fakeProcesses(options.programs);
-  const unpin = namespaces.unpin;
-  namespaces.unpin = (path) => {
-    unpin(path);
-    netlinks.drop(path);
-    nft.drop(path);
-  };
-  const cgroups = fakeCgroups({ version: options.cgroupVersion, kill: (pid) => processes.kill(pid, 9), alive: processes.alive });
+  const cgroups = fakeCgroups({ version: options.cgroupVersion, kill: (pid) => processes.kill(pid, 9), alive: (pid) => processes.alive(pid) });
   return { mounts: fakeMounts(), namespaces, netlinks, nft, cgroups, processes, seqpackets: fakeSeqPackets(), files: fakeFiles() };
 }

@@ -44,7 +44,7 @@ onLinuxAsRoot('cgroups', () =>
       return child.pid ?? 0;
     };
     const cgroups = linuxCgroups({ mounts: linuxMounts(), clock: systemClock });
-    return { cgroups, name: `gantry-test-${hex(systemRandom, 4)}`, start, alive: linuxProcesses().alive, release: () => children.forEach((child) => child.kill('SIGKILL')) };
+    return { cgroups, name: `gantry-test-${hex(systemRandom, 4)}`, start, alive: (pid) => linuxProcesses().alive(pid), release: () => children.forEach((child) => child.kill('SIGKILL')) };
   }),
 );
 

@@ -8,9 +8,9 @@ export interface CgroupsUnderTest {
   /** A name that nobody else uses. */
   name: string;
   /** A process that sleeps. */
-  start(): number;
-  alive(pid: number): boolean;
-  release(): void;
+  start: () => number;
+  alive: (pid: number) => boolean;
+  release: () => void;
 }
 
 /** What every implementation of `Cgroups` does. */

@@ -122,9 +122,9 @@ export function sharedPoller(): Poller {
 }
 
 /** Waits for readiness of a descriptor that the caller owns, and closes it if the wait fails. */
-export async function readyOrClose(poller: Poller, fd: number, events: number): Promise<number> {
+export async function readyOrClose(poller: Poller, fd: number, events: number, signal?: AbortSignal): Promise<number> {
   try {
-    return await poller.ready(fd, events);
+    return await poller.ready(fd, events, signal);
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -11,10 +11,10 @@ import type { Ready } from './poller.ts';
 const eventsPerWait = 64;
 
 function run(epoll: number): void {
-  const { epoll_wait: wait } = libc();
+  const calls = libc();
   const events = Buffer.alloc(eventsPerWait * eventSize);
   for (;;) {
-    const count = wait(epoll, events, eventsPerWait, -1);
+    const count = calls.epoll_wait(epoll, events, eventsPerWait, -1);
     if (count < 0) {
       const errno = errnoName(lastErrno());
       if (errno === 'EINTR') continue;

@@ -3,7 +3,9 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { errnoFault, errnoOf, faulting } from '../errno.ts';
 import { check, lastErrno, libc } from '../libc.ts';
+import type { ParsedOptions } from './flags.ts';
 import { flagsOf, MS, parseOptions, perMount } from './flags.ts';
+import { withShortLayers } from './layers.ts';
 import { parseMountInfo, unmountOrder } from './table.ts';
 import type { TableEntry } from './table.ts';
 import type { MountEntry, Mounts } from './types.ts';
@@ -24,6 +26,13 @@ export function linuxMounts(): Mounts {
 function mount(source: string, target: string, type: string, options: readonly string[] = []): void {
   const parsed = parseOptions(options);
   const what = `mount ${parsed.flags & MS.BIND ? source : type || source} on ${target}`;
+  const whole = { source, target, type, what };
+  if (type === 'overlay' && Buffer.byteLength(parsed.data) > dataLimitBytes) withShortLayers(parsed.data, what, (data) => mountParsed(whole, { ...parsed, data }));
+  else mountParsed(whole, parsed);
+}
+
+function mountParsed(mount: { source: string; target: string; type: string; what: string }, parsed: ParsedOptions): void {
+  const { source, target, type, what } = mount;
   if (Buffer.byteLength(parsed.data) > dataLimitBytes) {
     throw new Fault('too-large', `${what}: its options are ${Buffer.byteLength(parsed.data)} bytes and the kernel takes ${dataLimitBytes}; use shorter paths or fewer layers`);
   }

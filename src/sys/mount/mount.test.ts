@@ -61,12 +61,34 @@ onLinuxAsRoot('overlay mounts', () => {
     }
   });
 
+  it('takes more layers than a page of options names', () => {
+    const mounts = linuxMounts();
+    const top = mkdtempSync(join(tmpdir(), 'gantry-overlay-'));
+    try {
+      const layers = Array.from({ length: 125 }, (_, i) => join(top, `${'long-name,'.repeat(5)}:${i}`));
+      for (const [i, layer] of layers.entries()) {
+        mkdirSync(layer);
+        writeFileSync(join(layer, 'which'), String(i));
+        writeFileSync(join(layer, `only-${i}`), '');
+      }
+      for (const name of ['upper', 'work', 'merged']) mkdirSync(join(top, name));
+      const lower = layers.map((layer) => layer.replaceAll(/[,:]/g, '\\$&')).join(':');
+      assert.ok(lower.length > 8000);
+      mounts.mount('overlay', join(top, 'merged'), 'overlay', [`lowerdir=${lower}`, `upperdir=${top}/upper`, `workdir=${top}/work`, 'nosuid']);
+      assert.equal(readFileSync(join(top, 'merged/which'), 'utf8'), '0');
+      assert.equal(readFileSync(join(top, 'merged/only-124'), 'utf8'), '');
+    } finally {
+      mounts.unmountTree(top);
+      rmSync(top, { recursive: true });
+    }
+  });
+
   it('refuses options that the kernel would cut, and links as targets of unmount', () => {
     const mounts = linuxMounts();
     const top = mkdtempSync(join(tmpdir(), 'gantry-overlay-'));
     try {
       assert.throws(
-        () => mounts.mount('overlay', top, 'overlay', [`lowerdir=${'x'.repeat(5000)}`]),
+        () => mounts.mount('tmpfs', top, 'tmpfs', [`x=${'x'.repeat(5000)}`]),
         (error) => isFault(error, 'too-large'),
       );
       mkdirSync(join(top, 'real'));

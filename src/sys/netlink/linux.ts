@@ -5,19 +5,20 @@ import { inNamespace } from '../netns/linux.ts';
 import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './codec.ts';
 import * as links from './link-codec.ts';
 import * as routes from './route-codec.ts';
-import { RouteSocket } from './socket.ts';
+import { NETLINK_ROUTE, NetlinkSocket } from './socket.ts';
 import type { Address, Link, Netlink, Netlinks, Route } from './types.ts';
 
 const everyMac = '00:00:00:00:00:00';
 
 export function linuxNetlinks(): Netlinks {
-  return { open: (path) => new LinuxNetlink(path === undefined ? new RouteSocket() : inNamespace('net', path, () => new RouteSocket())) };
+  const open = (): NetlinkSocket => new NetlinkSocket(NETLINK_ROUTE);
+  return { open: (path) => new LinuxNetlink(path === undefined ? open() : inNamespace('net', path, open)) };
 }
 
 class LinuxNetlink implements Netlink {
-  #socket: RouteSocket;
+  #socket: NetlinkSocket;
 
-  constructor(socket: RouteSocket) {
+  constructor(socket: NetlinkSocket) {
     this.#socket = socket;
   }
 

@@ -6,7 +6,8 @@ import { AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW } from '../sockaddr.ts';
 import type { Message } from './codec.ts';
 import { decodeAttributes, decodeMessages, encodeMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, textOf } from './codec.ts';
 
-const NETLINK_ROUTE = 0;
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 const SOL_SOCKET = 1;
 const SO_RCVTIMEO = 20;
 const SO_RCVBUF = 8;
@@ -24,14 +25,14 @@ const receiveBufferBytes = 1 << 20;
 /** How often a dump that changed underneath is begun again. */
 const dumpAttempts = 10;
 
-/** One rtnetlink socket; it stays in the namespace that it was opened in. */
-export class RouteSocket {
+/** One netlink socket; it stays in the namespace that it was opened in. */
+export class NetlinkSocket {
   #fd: number;
   #sequence = 0;
   #buffer = Buffer.alloc(datagramLimitBytes);
 
-  constructor() {
-    this.#fd = check(libc().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), 'open a netlink socket');
+  constructor(protocol: number) {
+    this.#fd = check(libc().socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), 'open a netlink socket');
     const timeout = Buffer.alloc(16); // struct timeval
     timeout.writeBigInt64LE(BigInt(answerSeconds), 0);
     this.#option(SOL_SOCKET, SO_RCVTIMEO, timeout);

@@ -8,7 +8,7 @@ export interface NetlinksUnderTest {
   /** Two empty network namespaces. */
   a: string;
   b: string;
-  release(): void;
+  release: () => void;
 }
 
 /** What every implementation of `Netlinks` does. */
@@ -74,7 +74,7 @@ export function netlinksSuite(name: string, make: () => NetlinksUnderTest): void
       net.createBridge('d0');
       for (const address of ['10.1.0.1/24', '10.1.0.1/24', 'fd00::1/64']) net.addAddress('d0', address);
       const mine = () => net.addresses().filter((each) => each.link === net.link('d0')?.index && each.scope === 'global');
-      assert.deepEqual(mine().map((each) => [each.address, each.family]).sort(), [['10.1.0.1/24', 4], ['fd00::1/64', 6]]);
+      assert.deepEqual(mine().map((each) => `${each.address} ${each.family}`).sort(), ['10.1.0.1/24 4', 'fd00::1/64 6']);
       net.deleteAddress('d0', '10.1.0.1/24');
       net.deleteAddress('d0', '10.1.0.1/24');
       assert.deepEqual(mine().map((each) => each.address), ['fd00::1/64']);

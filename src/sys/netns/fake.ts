@@ -1,4 +1,5 @@
 import { Fault } from '#lib/errors.ts';
+import { errnoFault } from '../errno.ts';
 import { encodeInet } from '../sockaddr.ts';
 import { sysctlFile } from './sysctls.ts';
 import type { NetNamespaces, PinnedKind } from './types.ts';
@@ -9,7 +10,7 @@ export interface FakeNamespaces extends NetNamespaces {
   pinned: Map<string, { kind: PinnedKind; hostname?: string; sysctls: Readonly<Record<string, string>> }>;
   /** The namespace that `within` runs in now; undefined is the host's. */
   current(): string | undefined;
-  /** Sockets that listen, and descriptors that were given out: `path|undefined protocol address:port`. */
+  /** Descriptors that were given out: `path|host protocol address:port`, with `connection ` before it for a client's. */
   sockets: Map<number, string>;
   /** As if the descriptor had been closed. */
   closeSocket(fd: number): void;
@@ -18,73 +19,97 @@ export interface FakeNamespaces extends NetNamespaces {
 const firstFd = 1_000_000;
 const firstPort = 32768;
 
-/** Namespaces in memory; descriptors are numbers that no kernel knows. */
-export function fakeNamespaces(): FakeNamespaces {
-  const pinned: FakeNamespaces['pinned'] = new Map();
-  const sockets = new Map<number, string>();
-  const calls: string[] = [];
-  let current: string | undefined;
-  let nextFd = firstFd;
-  let nextPort = firstPort;
+/** Namespaces in memory; descriptors are numbers that no kernel knows. `dropped` hears of each that is let go. */
+export function fakeNamespaces(dropped: (path: string) => void = () => {}): FakeNamespaces {
+  return new Fake(dropped);
+}
 
-  const need = (path: string): void => {
-    // A process's own namespace is taken to exist.
-    if (pinned.has(path) || path.startsWith('/proc/')) return;
-    throw new Fault('not-found', `enter the net namespace at ${path}: no such file or directory (ENOENT)`, { details: { errno: 'ENOENT' } });
-  };
-  const keyOf = (path: string | undefined, protocol: string, address: string, port: number): string => `${path ?? current ?? 'host'} ${protocol} ${address}:${port}`;
-  const give = (key: string): number => {
-    sockets.set(nextFd, key);
-    return nextFd++;
-  };
-  const listening = (key: string): boolean => [...sockets.values()].includes(key);
+class Fake implements FakeNamespaces {
+  calls: string[] = [];
+  pinned: FakeNamespaces['pinned'] = new Map();
+  sockets = new Map<number, string>();
+  #dropped: (path: string) => void;
+  #current: string | undefined;
+  #nextFd = firstFd;
+  #nextPort = firstPort;
 
-  const fake: FakeNamespaces = {
-    calls,
-    pinned,
-    sockets,
-    current: () => current,
-    closeSocket: (fd) => void sockets.delete(fd),
-    pin(kind, path, options = {}) {
-      calls.push(`pin ${kind} ${path}`);
-      const sysctls = options.sysctls ?? {};
-      for (const name of Object.keys(sysctls)) sysctlFile(kind, name);
-      if (options.hostname !== undefined && kind !== 'uts') throw new Fault('invalid', `pin a ${kind} namespace at ${path}: only a uts namespace has a host name`);
-      if (pinned.has(path)) throw new Fault('already-exists', `pin a ${kind} namespace at ${path}: it exists already (EEXIST)`, { details: { errno: 'EEXIST' } });
-      pinned.set(path, { kind, hostname: options.hostname, sysctls });
-    },
-    unpin(path) {
-      calls.push(`unpin ${path}`);
-      pinned.delete(path);
-    },
-    isPinned: (path) => pinned.has(path),
-    within(path, fn) {
-      need(path);
-      const before = current;
-      current = path;
-      try {
-        return fn();
-      } finally {
-        current = before;
-      }
-    },
-    listen(path, protocol, address, port) {
-      calls.push(`listen ${path ?? 'host'} ${protocol} ${address}:${port}`);
-      encodeInet(address, port);
-      if (path !== undefined) need(path);
-      const real = port === 0 ? nextPort++ : port;
-      const key = keyOf(path, protocol, address, real);
-      if (listening(key)) throw new Fault('conflict', `listen on ${protocol} ${address}:${port}: address already in use (EADDRINUSE)`, { details: { errno: 'EADDRINUSE' } });
-      return { fd: give(key), port: real };
-    },
-    async connect(path, address, port) {
-      calls.push(`connect ${path ?? 'host'} ${address}:${port}`);
-      encodeInet(address, port);
-      if (path !== undefined) need(path);
-      const key = keyOf(path, 'tcp', address, port);
-      if (!listening(key)) throw new Fault('unavailable', `connect to ${address}:${port}: connection refused (ECONNREFUSED)`, { details: { errno: 'ECONNREFUSED' } });
-      return { fd: give(`connection ${key}`) };
-    },
-  };
-  return fake;
+  constructor(dropped: (path: string) => void) {
+    this.#dropped = dropped;
+  }
+
+  current(): string | undefined {
+    return this.#current;
+  }
+
+  closeSocket(fd: number): void {
+    this.sockets.delete(fd);
+  }
+
+  pin(kind: PinnedKind, path: string, options: { hostname?: string; sysctls?: Readonly<Record<string, string>> } = {}): void {
+    this.calls.push(`pin ${kind} ${path}`);
+    const { hostname, sysctls = {} } = options;
+    for (const name of Object.keys(sysctls)) sysctlFile(kind, name);
+    if (hostname !== undefined && kind !== 'uts') throw new Fault('invalid', `pin a ${kind} namespace at ${path}: only a uts namespace has a host name`);
+    if (this.pinned.has(path)) throw errnoFault('EEXIST', `pin a ${kind} namespace at ${path}`);
+    this.pinned.set(path, { kind, hostname, sysctls });
+  }
+
+  unpin(path: string): void {
+    this.calls.push(`unpin ${path}`);
+    if (this.pinned.delete(path)) this.#dropped(path);
+  }
+
+  isPinned(path: string): boolean {
+    return this.pinned.has(path);
+  }
+
+  within<T>(path: string, fn: () => T): T {
+    this.#need(path);
+    const before = this.#current;
+    this.#current = path;
+    try {
+      return fn();
+    } finally {
+      this.#current = before;
+    }
+  }
+
+  listen(path: string | undefined, protocol: 'tcp' | 'udp', address: string, port: number): { fd: number; port: number } {
+    this.calls.push(`listen ${path ?? 'host'} ${protocol} ${address}:${port}`);
+    encodeInet(address, port);
+    this.#need(path);
+    const real = port === 0 ? this.#nextPort++ : port;
+    const socket = this.#name(path, protocol, address, real);
+    if (this.#listens(socket)) throw errnoFault('EADDRINUSE', `listen on ${protocol} ${address}:${port}`);
+    return { fd: this.#give(socket), port: real };
+  }
+
+  async connect(path: string | undefined, address: string, port: number, signal?: AbortSignal): Promise<{ fd: number }> {
+    signal?.throwIfAborted();
+    this.calls.push(`connect ${path ?? 'host'} ${address}:${port}`);
+    encodeInet(address, port);
+    this.#need(path);
+    const socket = this.#name(path, 'tcp', address, port);
+    if (!this.#listens(socket)) throw errnoFault('ECONNREFUSED', `connect to ${address}:${port}`);
+    return { fd: this.#give(`connection ${socket}`) };
+  }
+
+  /** A process's own namespace is taken to exist. */
+  #need(path: string | undefined): void {
+    if (path === undefined || this.pinned.has(path) || path.startsWith('/proc/')) return;
+    throw errnoFault('ENOENT', `enter the net namespace at ${path}`);
+  }
+
+  #name(path: string | undefined, protocol: string, address: string, port: number): string {
+    return `${path ?? this.#current ?? 'host'} ${protocol} ${address}:${port}`;
+  }
+
+  #listens(socket: string): boolean {
+    return [...this.sockets.values()].includes(socket);
+  }
+
+  #give(socket: string): number {
+    this.sockets.set(this.#nextFd, socket);
+    return this.#nextFd++;
+  }
 }

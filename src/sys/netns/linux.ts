@@ -27,7 +27,7 @@ export function linuxNamespaces(poller: Poller = sharedPoller()): NetNamespaces 
     isPinned,
     within,
     listen: (path, protocol, address, port) => at(path, () => listenInet(protocol, address, port)),
-    connect: (path, address, port) => connectInet(poller, (start) => at(path, start), address, port),
+    connect: (path, address, port, signal) => connectInet(poller, (start) => at(path, start), address, port, signal),
   };
 }
 

@@ -6,6 +6,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { linuxNetlinks } from '../netlink/linux.ts';
 import { onLinuxAsRoot } from '../testing.ts';
 import { fakeNamespaces } from './fake.ts';
 import { inNamespace, linuxNamespaces } from './linux.ts';
@@ -16,7 +17,7 @@ const here = (kind = 'net'): string => readlinkSync(`/proc/thread-self/ns/${kind
 
 namespacesSuite('fake', () => {
   const namespaces = fakeNamespaces();
-  return { namespaces, whereAmI: () => namespaces.current() ?? 'host', closeSocket: namespaces.closeSocket };
+  return { namespaces, whereAmI: () => namespaces.current() ?? 'host', closeSocket: (fd) => namespaces.closeSocket(fd) };
 });
 onLinuxAsRoot('namespaces', () => namespacesSuite('linux', () => ({ namespaces: linuxNamespaces(), whereAmI: here, closeSocket: closeSync })));
 
@@ -54,6 +55,20 @@ onLinuxAsRoot('pinned namespaces', () => {
       assert.throws(() => namespaces.pin('net', join(top, 'a'), { sysctls: { 'net.ipv4.no_such': '1' } }), (error) => isFault(error) && error.message.includes('net.ipv4.no_such'));
       assert.equal(existsSync(join(top, 'a')), false);
       assert.equal(here(), home);
+    });
+
+    it('let a connection that nobody answers be given up', async () => {
+      const path = join(top, 'a');
+      namespaces.pin('net', path);
+      const net = linuxNetlinks().open(path);
+      net.createBridge('br0');
+      net.addAddress('br0', '10.9.0.1/24');
+      net.setLink('br0', { up: true });
+      net.close();
+      const stop = new AbortController();
+      const waiting = namespaces.connect(path, '10.9.0.2', 80, stop.signal);
+      setImmediate(() => stop.abort(new Error('enough')));
+      await assert.rejects(waiting, /enough/);
     });
 
     it('carry a conversation between Node sockets', async () => {

@@ -34,9 +34,10 @@ export function listenInet(protocol: 'tcp' | 'udp', address: string, port: numbe
 }
 
 /** `inside` runs its argument in the namespace; only the socket is made there, the wait is outside. */
-export async function connectInet(poller: Poller, inside: (start: () => number) => number, address: string, port: number): Promise<{ fd: number }> {
+export async function connectInet(poller: Poller, inside: (start: () => number) => number, address: string, port: number, signal?: AbortSignal): Promise<{ fd: number }> {
   const what = `connect to ${address}:${port}`;
   const { family, bytes } = encodeInet(address, port);
+  signal?.throwIfAborted();
   const fd = inside(() => {
     const made = check(libc().socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), what);
     if (libc().connect(made, bytes, bytes.length) === 0) return made;
@@ -45,7 +46,7 @@ export async function connectInet(poller: Poller, inside: (start: () => number) 
     closeSync(made);
     throw errnoFault(errno, what);
   });
-  await readyOrClose(poller, fd, EPOLLOUT);
+  await readyOrClose(poller, fd, EPOLLOUT, signal);
   const errno = int(0);
   libc().getsockopt(fd, SOL_SOCKET, SO_ERROR, errno, int(errno.length));
   if (errno.readInt32LE(0) === 0) return { fd };

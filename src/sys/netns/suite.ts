@@ -9,8 +9,8 @@ import type { NetNamespaces } from './types.ts';
 export interface NamespacesUnderTest {
   namespaces: NetNamespaces;
   /** The identity of the network namespace that the caller is in. */
-  whereAmI(): string;
-  closeSocket(fd: number): void;
+  whereAmI: () => string;
+  closeSocket: (fd: number) => void;
 }
 
 /** What every implementation of `NetNamespaces` does. */
@@ -87,6 +87,7 @@ export function namespacesSuite(name: string, make: () => NamespacesUnderTest): 
       const { fd } = await namespaces.connect(a, '127.0.0.1', 8080);
       sockets.push(fd);
       await assert.rejects(namespaces.connect(b, '127.0.0.1', 8080), (error) => isFault(error, 'unavailable'));
+      await assert.rejects(namespaces.connect(a, '127.0.0.1', 8080, AbortSignal.abort(new Error('enough'))), /enough/);
     });
 
     it('refuses kernel parameters that would change the host', () => {

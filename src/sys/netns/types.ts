@@ -20,6 +20,9 @@ export interface NetNamespaces {
    * descriptor for `net.Server.listen({fd})` or `dgram.Socket.bind({fd})`. The port is the real one.
    */
   listen(path: string | undefined, protocol: 'tcp' | 'udp', address: string, port: number): { fd: number; port: number };
-  /** A TCP connection made inside the namespace, as a connected non-blocking descriptor for `new net.Socket({fd})`. */
-  connect(path: string | undefined, address: string, port: number): Promise<{ fd: number }>;
+  /**
+   * A TCP connection made inside the namespace, as a connected non-blocking descriptor for `new net.Socket({fd})`.
+   * Without a signal it waits as long as TCP does (minutes, where nobody answers).
+   */
+  connect(path: string | undefined, address: string, port: number, signal?: AbortSignal): Promise<{ fd: number }>;
 }

@@ -1,16 +1,14 @@
 import { Fault, isFault } from '#lib/errors.ts';
 import { inNamespace } from '../netns/linux.ts';
 import { libnftables, NFT_CTX_OUTPUT_JSON, NFT_CTX_OUTPUT_NUMERIC_ALL } from './library.ts';
+import { tableNames } from './tables.ts';
 import { checkTable, faultOf } from './text.ts';
 import type { Nftables } from './types.ts';
 
 export function linuxNftables(): Nftables {
   return {
     run: (commands, path) => void run(commands, path, 0),
-    tables: (path) => {
-      const lines = run('list tables', path, 0).split('\n');
-      return lines.filter((line) => line.startsWith('table ')).map((line) => line.slice('table '.length));
-    },
+    tables: (path) => (path === undefined ? tableNames() : inNamespace('net', path, tableNames)),
     list: (table, path) => {
       try {
         return JSON.parse(run(`list table ${checkTable(table)}`, path, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL)) as unknown;

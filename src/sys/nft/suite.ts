@@ -8,7 +8,7 @@ export interface NftablesUnderTest {
   /** Two empty network namespaces. */
   a: string;
   b: string;
-  release(): void;
+  release: () => void;
 }
 
 /** What every implementation of `Nftables` does. */

@@ -23,6 +23,6 @@ export function faultOf(text: string, commands: string): Fault {
 
 /** A table as `family name`, or `name` of the ip family. */
 export function checkTable(table: string): string {
-  if (/^((ip|ip6|inet|arp|bridge|netdev) )?[A-Za-z][A-Za-z0-9_.\/\\-]*$/.test(table)) return table;
+  if (/^((ip|ip6|inet|arp|bridge|netdev) )?[A-Za-z][A-Za-z0-9_./\\-]*$/.test(table)) return table;
   throw new Fault('invalid', `"${table}" is not the name of an nftables table; give family and name, "inet filter"`);
 }

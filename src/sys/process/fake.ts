@@ -1,5 +1,6 @@
 import { Fault } from '#lib/errors.ts';
 import { PassThrough } from 'node:stream';
+import { errnoFault } from '../errno.ts';
 import type { Child, Processes, RunResult, SpawnOptions } from './types.ts';
 
 /** What a fake program does when it is started. */
@@ -8,16 +9,16 @@ export interface FakeProgram {
   file: string;
   args: readonly string[];
   options: SpawnOptions;
-  /** The child's own ends: what is written to `stdio[1]` comes out of the parent's. */
-  stdio: (PassThrough | null)[];
+  /** The pipes by descriptor, which parent and program share: the program reads `stdio[0]` and writes `stdio[1]`. */
+  stdio: readonly (PassThrough | null)[];
   /** Ends it. */
   exit(code: number | null, signal?: string | null): void;
-  /** Signals that it got. Without a handler, 9 and 15 end it. */
+  /** Hears of signals. Without it, and for 9, the usual ones end the program. */
   onSignal?: (signal: number) => void;
 }
 
 export interface FakeProcesses extends Processes {
-  /** Programs that were started, as text: `crun create x`. */
+  /** Programs that were started and signals that were sent, as text: `crun create x`, `kill 1000 15`. */
   calls: string[];
   /** Those that run. */
   running: Map<number, FakeProgram>;
@@ -26,110 +27,121 @@ export interface FakeProcesses extends Processes {
   adopt(file: string): FakeProgram;
 }
 
+export type FakePrograms = Readonly<Record<string, (program: FakeProgram) => void>>;
+
 const signalNames: Readonly<Record<number, string>> = { 1: 'SIGHUP', 2: 'SIGINT', 6: 'SIGABRT', 9: 'SIGKILL', 15: 'SIGTERM' };
 const firstPid = 1000;
+const ticksPerStart = 100n;
 
 /** Processes in memory: `programs` says what each program does when it is started; one without an entry is not installed. */
-export function fakeProcesses(programs: Readonly<Record<string, (program: FakeProgram) => void>> = {}): FakeProcesses {
-  const calls: string[] = [];
-  const running = new Map<number, FakeProgram>();
-  const oomScores = new Map<number, number>();
-  const waiting = new Map<number, Set<() => void>>();
-  const startTimes = new Map<number, bigint>();
-  let nextPid = firstPid;
+export function fakeProcesses(programs: FakePrograms = {}): FakeProcesses {
+  return new Fake(programs);
+}
 
-  const begin = (file: string, args: readonly string[], options: SpawnOptions, onExit: (code: number | null, signal: string | null) => void): { program: FakeProgram; ends: (PassThrough | null)[] } => {
-    const pid = nextPid++;
-    const kinds = options.stdio ?? ['ignore', 'ignore', 'ignore'];
-    const ends = kinds.map((kind) => (kind === 'pipe' ? new PassThrough() : null));
-    const program: FakeProgram = {
-      pid,
-      file,
-      args,
-      options,
-      stdio: ends,
-      exit(code, signal = null) {
-        if (!running.delete(pid)) return;
-        for (const end of ends.slice(1)) end?.end();
-        onExit(code, signal);
-        for (const wake of waiting.get(pid) ?? []) wake();
-        waiting.delete(pid);
-      },
-    };
-    running.set(pid, program);
-    startTimes.set(pid, BigInt(pid) * 100n);
-    return { program, ends };
-  };
+interface Exit {
+  code: number | null;
+  signal: string | null;
+}
 
-  const spawn = (file: string, args: readonly string[], options: SpawnOptions = {}): Child => {
-    calls.push([file, ...args].join(' '));
-    const act = programs[file];
+class Fake implements FakeProcesses {
+  calls: string[] = [];
+  running = new Map<number, FakeProgram>();
+  oomScores = new Map<number, number>();
+  #programs: FakePrograms;
+  #waiting = new Map<number, Set<() => void>>();
+  #nextPid = firstPid;
+
+  constructor(programs: FakePrograms) {
+    this.#programs = programs;
+  }
+
+  adopt(file: string): FakeProgram {
+    return this.#begin(file, [], {}, () => {});
+  }
+
+  spawn(file: string, args: readonly string[], options: SpawnOptions = {}): Child {
+    this.calls.push([file, ...args].join(' '));
+    const act = this.#programs[file];
+    const { promise, resolve, reject } = Promise.withResolvers<Exit>();
     if (!act) {
-      const exited = Promise.reject(new Fault('not-found', `start ${file}: no such file or directory (ENOENT)`, { details: { errno: 'ENOENT' } }));
-      exited.catch(() => {});
-      return { pid: undefined, stdio: [], exited, unref: () => {} };
+      promise.catch(() => {});
+      reject(errnoFault('ENOENT', `start ${file}`));
+      return { pid: undefined, stdio: [], exited: promise, unref: () => {} };
     }
-    const { promise, resolve } = Promise.withResolvers<{ code: number | null; signal: string | null }>();
-    const { program, ends } = begin(file, args, options, (code, signal) => resolve({ code, signal }));
+    const program = this.#begin(file, args, options, resolve);
     queueMicrotask(() => act(program));
-    return { pid: program.pid, stdio: ends, exited: promise, unref: () => {} };
-  };
+    return { pid: program.pid, stdio: program.stdio, exited: promise, unref: () => {} };
+  }
 
-  const run = async (file: string, args: readonly string[], options: Parameters<Processes['run']>[2] = {}): Promise<RunResult> => {
-    const child = spawn(file, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
+  async run(file: string, args: readonly string[], options: Parameters<Processes['run']>[2] = {}): Promise<RunResult> {
+    const child = this.spawn(file, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
     const limit = options.limitBytes ?? 1 << 20;
     const [stdin, ...outputs] = child.stdio as PassThrough[];
     stdin?.end(options.input);
-    let size = 0;
-    const [stdout, stderr] = outputs.map((stream) => {
+    const [stdout = [], stderr = []] = outputs.map((stream) => {
       const chunks: Buffer[] = [];
-      stream.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        chunks.push(chunk);
-      });
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       return chunks;
     });
     const exit = await child.exited;
     await new Promise((resolve) => setImmediate(resolve));
-    if (size > limit) throw new Fault('too-large', `${file} wrote more than ${limit} bytes`);
-    return { ...exit, stdout: Buffer.concat(stdout ?? []), stderr: Buffer.concat(stderr ?? []) };
-  };
+    const result = { ...exit, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) };
+    if (result.stdout.length + result.stderr.length > limit) throw new Fault('too-large', `${file} wrote more than ${limit} bytes`);
+    return result;
+  }
 
-  const need = (pid: number, what: string): FakeProgram => {
-    const program = running.get(pid);
-    if (!program) throw new Fault('not-found', `${what} process ${pid}: no such process (ESRCH)`, { details: { errno: 'ESRCH' } });
+  kill(pid: number, signal: number): void {
+    if (!Number.isInteger(pid) || pid === 0 || pid === -1) throw new Fault('invalid', `${pid} is not a process that can be signalled`);
+    const program = this.#need(Math.abs(pid), `send signal ${signal} to process ${pid}`);
+    if (signal === 0) return;
+    this.calls.push(`kill ${pid} ${signal}`);
+    if (program.onSignal && signal !== 9) program.onSignal(signal);
+    else if (signalNames[signal] !== undefined) program.exit(null, signalNames[signal]);
+  }
+
+  ended(pid: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason as Error);
+      if (!this.running.has(pid)) return resolve();
+      const wakes = this.#waiting.get(pid) ?? new Set();
+      this.#waiting.set(pid, wakes.add(resolve));
+      signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+  }
+
+  alive(pid: number): boolean {
+    return this.running.has(pid);
+  }
+
+  startTime(pid: number): bigint | undefined {
+    return this.running.has(pid) ? BigInt(pid) * ticksPerStart : undefined;
+  }
+
+  setOomScoreAdj(pid: number, value: number): void {
+    const what = `set oom_score_adj of process ${pid} to ${value}`;
+    if (!Number.isInteger(value) || value < -1000 || value > 1000) throw new Fault('invalid', `${what}: give -1000 to 1000`);
+    this.#need(pid, what);
+    this.oomScores.set(pid, value);
+  }
+
+  #begin(file: string, args: readonly string[], options: SpawnOptions, ended: (exit: Exit) => void): FakeProgram {
+    const pid = this.#nextPid++;
+    const stdio = (options.stdio ?? []).map((kind) => (kind === 'pipe' ? new PassThrough() : null));
+    const exit = (code: number | null, signal: string | null = null): void => {
+      if (!this.running.delete(pid)) return;
+      for (const pipe of stdio.slice(1)) pipe?.end();
+      ended({ code, signal });
+      for (const wake of this.#waiting.get(pid) ?? []) wake();
+      this.#waiting.delete(pid);
+    };
+    const program: FakeProgram = { pid, file, args, options, stdio, exit };
+    this.running.set(pid, program);
     return program;
-  };
+  }
 
-  return {
-    calls,
-    running,
-    oomScores,
-    adopt: (file) => begin(file, [], {}, () => {}).program,
-    spawn,
-    run,
-    kill(pid, signal) {
-      if (!Number.isInteger(pid) || pid === 0 || pid === -1) throw new Fault('invalid', `${pid} is not a process that can be signalled`);
-      const program = need(Math.abs(pid), `send signal ${signal} to`);
-      if (signal === 0) return;
-      calls.push(`kill ${pid} ${signal}`);
-      if (program.onSignal && signal !== 9) program.onSignal(signal);
-      else if (signalNames[signal] !== undefined) program.exit(null, signalNames[signal]);
-    },
-    ended: (pid, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason as Error);
-        if (!running.has(pid)) return resolve();
-        const wakes = waiting.get(pid) ?? new Set();
-        waiting.set(pid, wakes.add(resolve));
-        signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-      }),
-    alive: (pid) => running.has(pid),
-    startTime: (pid) => (running.has(pid) ? startTimes.get(pid) : undefined),
-    setOomScoreAdj(pid, value) {
-      need(pid, 'set oom_score_adj of');
-      if (!Number.isInteger(value) || value < -1000 || value > 1000) throw new Fault('invalid', `set oom_score_adj of process ${pid} to ${value}: give -1000 to 1000`);
-      oomScores.set(pid, value);
-    },
-  };
+  #need(pid: number, what: string): FakeProgram {
+    const program = this.running.get(pid);
+    if (!program) throw errnoFault('ESRCH', what);
+    return program;
+  }
 }

@@ -8,7 +8,7 @@ import type { Pty, Ptys } from './types.ts';
 export interface PtysUnderTest {
   ptys: Ptys;
   /** Takes the slave over, as a program in the terminal would. */
-  program(pty: Pty): { read(): Promise<string>; end(lastWords: string): void };
+  program: (pty: Pty) => { read(): Promise<string>; end(lastWords: string): void };
 }
 
 /** What every implementation of `Ptys` does. */

@@ -32,7 +32,7 @@ function testPeer(peer: FakePeer): TestPeer {
   peer.onPacket(take);
   peer.onEnd(() => take(undefined));
   const receive = (): Promise<Buffer | undefined> => (queue.length > 0 ? Promise.resolve(queue.shift()) : new Promise((resolve) => waiting.push(resolve)));
-  return { send: peer.send, receive, close: peer.close };
+  return { send: (packet) => peer.send(packet), receive, close: () => peer.close() };
 }
 
 interface LinuxUnderTest extends SeqPacketsUnderTest {
