@@ -48,6 +48,32 @@ onLinuxAsRoot('cgroups', () =>
   }),
 );
 
+onLinuxAsRoot('the unified hierarchy', () => {
+  const top = linuxMounts().list().find((mount) => mount.type === 'cgroup2')?.target;
+  describe('the unified hierarchy of this kernel', { skip: top === undefined ? 'no cgroup2 is mounted' : false }, () => {
+    it('holds, freezes, counts and ends processes', async () => {
+      const layout: Layout = { version: 2, hierarchies: [{ controllers: [], path: top ?? '', root: '/', unified: true }] };
+      const cgroups = linuxCgroups({ mounts: linuxMounts(), clock: systemClock, layout });
+      const processes = linuxProcesses();
+      const name = `gantry-test-${hex(systemRandom, 4)}/inner`;
+      const child = processes.spawn('sh', ['-c', 'sleep 60 & sleep 60']);
+      const pid = child.pid ?? 0;
+      try {
+        cgroups.addProcess(name, pid);
+        assert.deepEqual([cgroups.of(pid), cgroups.processes(name).includes(pid)], [name, true]);
+        await cgroups.freeze(name, true);
+        assert.notEqual(cgroups.usage(name)?.cpuNanos, undefined);
+        await cgroups.remove(name.split('/')[0] ?? '');
+        assert.deepEqual(await child.exited, { code: null, signal: 'SIGKILL' });
+        assert.equal(cgroups.exists(name), false);
+      } finally {
+        if (processes.alive(pid)) processes.kill(pid, 9);
+        await cgroups.remove(name.split('/')[0] ?? '');
+      }
+    });
+  });
+});
+
 describe('the layout of control groups', () => {
   const mounts = (...lines: string[]) => parseMountInfo(lines.map((line, i) => `${i} 1 0:${i} / /sys/fs/cgroup${line}`).join('\n'));
   const unified = () => ['cpu', 'memory'];

@@ -15,6 +15,14 @@ const RENAME_EXCHANGE = 2;
 
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX of the kernel, in bytes. */
 const xattrLimitBytes = 64 * 1024;
+// Used within one synchronous call, and never kept.
+let scratch: Buffer | undefined;
+
+function xattrBuffer(): Buffer {
+  scratch ??= Buffer.allocUnsafeSlow(xattrLimitBytes);
+  return scratch;
+}
+
 /** How often a look-up that raced with a rename is begun again. */
 const openAttempts = 16;
 
@@ -51,7 +59,7 @@ export function linuxFiles(): Files {
 
 function getXattr(path: string, name: string): Buffer | undefined {
   const what = `read attribute ${name} of ${path}`;
-  const value = Buffer.allocUnsafe(xattrLimitBytes);
+  const value = xattrBuffer();
   const length = libc().lgetxattr(path, name, value, value.length);
   if (length >= 0) return Buffer.from(value.subarray(0, length));
   const fault = errnoFault(lastErrno(), what);
@@ -60,7 +68,7 @@ function getXattr(path: string, name: string): Buffer | undefined {
 }
 
 function listXattrs(path: string): string[] {
-  const list = Buffer.allocUnsafe(xattrLimitBytes);
+  const list = xattrBuffer();
   const length = libc().llistxattr(path, list, list.length);
   if (length >= 0) return list.toString('utf8', 0, length).split('\0').filter((name) => name !== '');
   const fault = errnoFault(lastErrno(), `list the attributes of ${path}`);
