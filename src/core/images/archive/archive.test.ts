@@ -16,7 +16,7 @@ import { directory, file, putLayer, sha256, symlink, tarOf, testPlace } from '#c
 import type { TestPlace } from '#core/snapshots/testing.ts';
 import { onLinuxAsRoot } from '#sys/testing.ts';
 import { openImages } from '../open.ts';
-import { skopeoMissing } from '../testing.ts';
+import { skopeoMissing } from '#test/support/registry.ts';
 import type { Image, Images } from '../types.ts';
 import { importImage } from './import.ts';
 

@@ -11,8 +11,8 @@ import { file, putLayer, testPlace } from '#core/snapshots/testing.ts';
 import type { TestPlace } from '#core/snapshots/testing.ts';
 import { onLinuxAsRoot } from '#sys/testing.ts';
 import { openImages } from '../open.ts';
-import { freePort, registryMissing, skopeoMissing, startRegistry } from '../testing.ts';
-import type { TestRegistry } from '../testing.ts';
+import { freePort, registryMissing, skopeoMissing, startRegistry } from '#test/support/registry.ts';
+import type { TestRegistry } from '#test/support/registry.ts';
 import type { Image, Images, PullProgress } from '../types.ts';
 
 onLinuxAsRoot('a real registry', () => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
@@ -26,13 +26,15 @@ export interface SnapshotsOptions {
 
 /** Opens the overlay snapshots below `root`; what a crash left half made is removed, what is mounted stays mounted. */
 export async function openSnapshots(options: SnapshotsOptions): Promise<Snapshots & { close(): Promise<void> }> {
-  const root = join(options.root, 'snapshots');
   const log = options.log.child('snapshots');
-  await mkdir(root, { recursive: true, mode: 0o711 });
+  await mkdir(join(options.root, 'snapshots'), { recursive: true, mode: 0o711 });
+  // As the mount table will show it.
+  const root = await realpath(join(options.root, 'snapshots'));
   const places = new OverlayPlaces(root, options.random);
   const layers = await options.records<LayerRecord>('layers');
   const active = await options.records<ActiveRecord>('snapshots');
   await dropLost(layers, (record) => places.layer(record.dir), log);
+  await dropBaseless(layers, log);
   await dropLost(active, (record) => places.active(record.dir, 'fs'), log);
   const removed = await places.recover(options.kernel.mounts, {
     layers: new Set(layers.list().map((record) => record.dir)),
@@ -57,5 +59,17 @@ async function dropLost<T extends { id: string }>(records: Records<T>, place: (r
     if (existsSync(place(record))) continue;
     log.warn('a directory is missing; its record is dropped', { id: record.id, directory: place(record) });
     await records.delete(record.id);
+  }
+}
+
+/** Forgets layers whose parent is gone, and what stood on those. */
+async function dropBaseless(layers: Records<LayerRecord>, log: Logger): Promise<void> {
+  for (;;) {
+    const lost = layers.list().filter((record) => record.parent !== '' && !layers.get(record.parent));
+    if (lost.length === 0) return;
+    for (const { id, parent } of lost) {
+      log.warn('a layer is dropped, since its parent is missing', { id, parent });
+      await layers.delete(id);
+    }
   }
 }

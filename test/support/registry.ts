@@ -1,4 +1,4 @@
-/** For tests with a registry: Debian's `docker-registry` on a port of its own. */
+/** A real registry for tests: Debian's `docker-registry` on a port of its own. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
