@@ -8,12 +8,14 @@ import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import { actions } from './actions/index.ts';
+import { askedResources, inDiscoveryOrder } from './actions/resources.ts';
 import { admissionSteps } from './admission/index.ts';
 import type { TokenAuthorityOptions } from './authn/service-account.ts';
 import { tokenAuthority } from './authn/service-account.ts';
 import { RbacAuthorizer } from './authz/rbac.ts';
 import { publishKubernetesService } from './bootstrap/kubernetes-service.ts';
 import { bootstrap } from './bootstrap/objects.ts';
+import { keepRootCa } from './bootstrap/root-ca.ts';
 import { startCompaction } from './compaction.ts';
 import type { Core } from './core.ts';
 import { addCaches, ObjectsTable } from './core.ts';
@@ -73,18 +75,21 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const log = options.log.child('apiserver');
   const authority = await openAuthority(pkiDirectory, { clock, random });
   const caches = new Caches({ store, log, clock });
-  const resources = new ResourceTable(options.resources ?? allResources);
+  const resources = new ResourceTable(inDiscoveryOrder([...(options.resources ?? allResources), ...askedResources]));
   const objects = new ObjectsTable(resources.all, addCaches(caches, resources.all));
   await caches.start();
   const authorizer = new RbacAuthorizer(objects, resources);
   const issuer = options.issuer ?? defaultIssuer;
-  const tokens = tokenAuthority({ keys: await openServiceAccountKeys(pkiDirectory), issuer, clock, random, uidOf: uidLookup(resources, objects) });
+  const keys = await openServiceAccountKeys(pkiDirectory);
+  const tokens = tokenAuthority({ keys, issuer, clock, random, uidOf: uidLookup(resources, objects) });
   const core: Core = { store, caches, resources, objects, clock, random, log, admission: [] };
   const cidr = parseCidr(options.serviceCidr);
   core.admission = admissionSteps({ core, authorizer, cidr, nodePorts: options.nodePorts ?? defaultNodePorts });
-  const server: Server = { core, authentication: { tokens, audiences: [issuer] }, authorizer, actions, clusterCa: authority.certificate };
+  const server: Server = { core, authentication: { tokens, keys, issuer, audiences: [issuer] }, authorizer, actions, clusterCa: authority.certificate };
   await bootstrap(core);
   const compaction = startCompaction(store, clock, log);
+  const stop = new AbortController();
+  const rootCa = keepRootCa(core, authority.certificate, stop.signal);
   const serving = await authority.issueServer({
     commonName: 'kube-apiserver',
     dnsNames: [...new Set([...ownNames, hostname(), ...(options.dnsNames ?? [])])],
@@ -105,7 +110,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     localClient: (user) => localClient(server, user),
     close: async () => {
       compaction.cancel();
+      stop.abort();
       await caches.stop();
+      await rootCa;
       await door.close();
     },
   };

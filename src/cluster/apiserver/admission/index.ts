@@ -2,7 +2,12 @@ import type { RbacAuthorizer } from '../authz/rbac.ts';
 import type { Core } from '../core.ts';
 import type { Cidr } from '../services/cidr.ts';
 import type { AdmissionStep } from '../types.ts';
+import { defaultTolerations } from './default-tolerations.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { priority } from './priority.ts';
+import { rbacEscalation } from './rbac-escalation.ts';
+import { serviceAccount } from './service-account.ts';
+import { serviceAddresses } from './service-addresses.ts';
 
 export interface AdmissionTools {
   core: Core;
@@ -12,6 +17,13 @@ export interface AdmissionTools {
 }
 
 /** The steps of admission, in their order. */
-export function admissionSteps({ core }: AdmissionTools): AdmissionStep[] {
-  return [namespaceLifecycle(core.resources, core.objects)];
+export function admissionSteps({ core, authorizer, cidr, nodePorts }: AdmissionTools): AdmissionStep[] {
+  return [
+    namespaceLifecycle(core.resources, core.objects),
+    rbacEscalation(authorizer),
+    serviceAccount(core),
+    defaultTolerations,
+    priority,
+    serviceAddresses(core, cidr, nodePorts),
+  ];
 }

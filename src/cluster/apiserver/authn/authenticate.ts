@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import type { ServiceAccountKeys } from '../pki/service-account-keys.ts';
 import { unauthorized } from '../status.ts';
 import type { User } from '../types.ts';
 import { userOfCertificate } from './certificate.ts';
@@ -10,11 +11,15 @@ export const anonymous: User = { name: 'system:anonymous', groups: ['system:unau
 
 export interface Authentication {
   tokens: TokenAuthority;
+  /** The keys that sign tokens. */
+  keys: ServiceAccountKeys;
+  issuer: string;
+  /** Whom a token must be for, to be taken here. */
   audiences: readonly string[];
 }
 
 /** Who sent the request: by client certificate, else by bearer token; anonymous where it shows neither. */
-export async function authenticate(request: IncomingMessage, { tokens, audiences }: Authentication): Promise<User> {
+export async function authenticate(request: IncomingMessage, { tokens, audiences }: Pick<Authentication, 'tokens' | 'audiences'>): Promise<User> {
   const certified = certificateUser(request.socket as TLSSocket);
   if (certified) return authenticated(certified);
   const token = bearerToken(request);

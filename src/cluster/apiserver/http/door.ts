@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import { authenticate } from '../authn/authenticate.ts';
+import { impersonated } from '../authn/impersonate.ts';
 import type { PathRoute } from '../discovery/routes.ts';
 import type { Connectors } from '../node/types.ts';
 import { noSuchPath, toStatus } from '../status.ts';
@@ -109,7 +110,7 @@ export class HttpDoor {
   async #known(request: IncomingMessage, signal: AbortSignal): Promise<Omit<Exchange, 'response'>> {
     const { server } = this.#options;
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
-    const user = await authenticate(request, server.authentication);
+    const user = impersonated(request, await authenticate(request, server.authentication), server.authorizer);
     authorize(server, { user, info });
     return { server, request, info, user, warnings: [], signal };
   }

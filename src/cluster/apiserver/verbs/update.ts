@@ -69,7 +69,9 @@ async function tryUpdate(core: Core, target: Target, old: CachedObject, object: 
   context.warnings.push(...resource.warnings(object));
   const key = objects.key(namespace, name);
   if (isFinished(object)) {
-    const gone = await commit(core, objects, { key, from: old.revision, last: old, also }, context);
+    const released = { compare: [], then: [] };
+    await admit(core, { operation: 'DELETE', context, resource, subresource: '', namespace, name, old: old.object, also: released });
+    const gone = await commit(core, objects, { key, from: old.revision, last: old, also: released }, context);
     return gone ? objects.show(gone) : missed;
   }
   if (isDeepStrictEqual(object, old.object)) return old;
