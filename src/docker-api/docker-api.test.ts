@@ -214,7 +214,7 @@ const frames = (heard: string): Buffer => Buffer.concat([frame('stdout', Buffer.
 test('attach is upgraded, and the client\'s half-close ends input alone', async () => {
   const head = 'POST /v1.50/containers/c/attach?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n';
   const answer = await raw([head, 'hel', 'lo']);
-  const [top = '', rest] = split(answer);
+  const [top, rest] = split(answer);
   assert.match(top, /^HTTP\/1.1 101 UPGRADED\r\n/);
   assert.match(top, /application\/vnd.docker.multiplexed-stream/);
   assert.deepEqual(rest, frames('hello'));
@@ -225,7 +225,7 @@ test('exec start: the JSON body comes with the upgrade, and what follows it is i
   const body = '{"Detach":false,"Tty":false}';
   const head = `POST /v1.41/exec/e1/start HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`;
   for (const parts of [[head + body + 'in'], [head, body.slice(0, 9), `${body.slice(9)}i`, 'n']]) {
-    const [top = '', rest] = split(await raw(parts));
+    const [top, rest] = split(await raw(parts));
     assert.match(top, /application\/vnd.docker.raw-stream/);
     assert.deepEqual(rest, frames('in'));
   }
@@ -234,7 +234,7 @@ test('exec start: the JSON body comes with the upgrade, and what follows it is i
 
 test('attach without an upgrade is a plain answer until close', async () => {
   const head = 'POST /containers/c/attach?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\nhi';
-  const [top = '', rest] = split(await raw([head]));
+  const [top, rest] = split(await raw([head]));
   assert.match(top, /^HTTP\/1.1 200 OK/);
   assert.doesNotMatch(top, /chunked|Content-Length/i);
   assert.deepEqual(rest, frames('hi'));

@@ -5,6 +5,7 @@ import { createServer, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { newestApi, showApi } from '#api/docker/versions.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
@@ -15,7 +16,7 @@ import { statusOf } from './errors.ts';
 import type { Router } from './router.ts';
 import { createRouter } from './router.ts';
 import { routes } from './routes/index.ts';
-import { newestApi, showApi, splitVersion } from './versions.ts';
+import { splitVersion } from './versions.ts';
 
 /** Open connections; further ones wait in the kernel's queue. */
 const connectionLimit = 4096;

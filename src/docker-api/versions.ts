@@ -1,12 +1,5 @@
-/** API versions. Only the minor number ever moved: 1.50 is 50. */
+import { newestApi, oldestApi, showApi } from '#api/docker/versions.ts';
 import { Fault } from '#lib/errors.ts';
-
-export const newestApi = 50;
-export const oldestApi = 24;
-
-export function showApi(minor: number): string {
-  return `1.${minor}`;
-}
 
 /** Takes `/v1.41` off a path; no prefix means the newest version. */
 export function splitVersion(path: string): { version: number; path: string } {

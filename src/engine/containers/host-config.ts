@@ -1,0 +1,165 @@
+/** Checks a HostConfig: each field works or is refused by name. Zero values, which the CLI always sends, are unset. */
+import type { HostConfig, RestartPolicy } from '#api/docker/host-config.ts';
+import { combineCapabilities } from '#core/containers/capabilities.ts';
+import { Fault } from '#lib/errors.ts';
+
+/** What is there in Docker, and not here: field -> how it is asked for. */
+const refused: readonly [(h: HostConfig) => boolean, string][] = [
+  [(h) => (h.Links ?? []).length > 0, 'Links (--link) are not implemented by Gantry; put both containers on a network of their own, where they find each other by name'],
+  [(h) => Object.keys(h.StorageOpt ?? {}).length > 0, 'StorageOpt (--storage-opt) is not supported by the overlayfs storage driver'],
+  [(h) => (h.DeviceRequests ?? []).length > 0, 'could not select device driver: DeviceRequests (--gpus) are not implemented by Gantry'],
+  [(h) => (h.KernelMemory ?? 0) > 0 || (h.KernelMemoryTCP ?? 0) > 0, 'KernelMemory (--kernel-memory) is not supported: kernels have dropped it'],
+  [(h) => (h.Cgroup ?? '') !== '', 'Cgroup is not implemented by Gantry'],
+  [(h) => (h.BlkioWeightDevice ?? []).length > 0, 'BlkioWeightDevice (--blkio-weight-device) is not implemented by Gantry'],
+  [(h) => throttles(h) > 0, 'block device limits (--device-read-bps and the like) are not implemented by Gantry'],
+  [(h) => !['', 'host'].includes(h.UsernsMode ?? ''), 'UsernsMode (--userns) other than host is not implemented by Gantry'],
+  [(h) => !['', 'default'].includes((h.Isolation ?? '').toLowerCase()), 'invalid isolation: Linux has only the default'],
+  [(h) => [h.CpuCount, h.CpuPercent, h.IOMaximumIOps, h.IOMaximumBandwidth].some((v) => (v ?? 0) > 0), 'CpuCount, CpuPercent and IOMaximum* are for Windows'],
+  [(h) => (h.VolumeDriver ?? '') !== '' && h.VolumeDriver !== 'local', 'VolumeDriver (--volume-driver) other than local is not implemented by Gantry'],
+];
+
+function throttles(h: HostConfig): number {
+  return [h.BlkioDeviceReadBps, h.BlkioDeviceWriteBps, h.BlkioDeviceReadIOps, h.BlkioDeviceWriteIOps].reduce((n, list) => n + (list?.length ?? 0), 0);
+}
+
+/** Log drivers that read as json-file does; the others write elsewhere, or need what Gantry has not. */
+const logDrivers = ['json-file', 'local', 'none'];
+
+const ulimitNames = ['core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack'];
+
+/** 6 MiB: the runtime needs as much. */
+const leastMemory = 6 << 20;
+
+/** The config with defaults filled in, as inspect shows it. */
+export function checkHostConfig(given: HostConfig, runtimes: readonly string[]): HostConfig {
+  for (const [applies, message] of refused) {
+    if (applies(given)) throw new Fault('not-implemented', message);
+  }
+  checkResources(given);
+  checkModes(given, runtimes);
+  checkSecurity(given);
+  const policy = checkRestartPolicy(given.RestartPolicy);
+  if (given.AutoRemove && policy.Name !== 'no') throw new Fault('invalid', "can't create 'AutoRemove' container with restart policy");
+  return {
+    ...given,
+    RestartPolicy: policy,
+    LogConfig: checkLog(given),
+    NetworkMode: given.NetworkMode === 'default' || !given.NetworkMode ? 'bridge' : given.NetworkMode,
+    IpcMode: given.IpcMode || 'private',
+    CgroupnsMode: given.CgroupnsMode || (given.Privileged ? 'host' : 'private'),
+    Runtime: given.Runtime || (runtimes[0] ?? ''),
+    ShmSize: given.ShmSize || (64 << 20),
+    MemorySwappiness: given.MemorySwappiness === -1 ? null : (given.MemorySwappiness ?? null),
+    PidsLimit: given.PidsLimit && given.PidsLimit > 0 ? given.PidsLimit : null,
+    OomKillDisable: given.OomKillDisable ?? false,
+  };
+}
+
+export function checkRestartPolicy(policy: RestartPolicy | undefined): RestartPolicy {
+  const name = policy?.Name || 'no';
+  const most = policy?.MaximumRetryCount ?? 0;
+  if (!['no', 'always', 'unless-stopped', 'on-failure'].includes(name)) {
+    throw new Fault('invalid', `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`);
+  }
+  if (most < 0) throw new Fault('invalid', 'invalid restart policy: maximum retry count cannot be negative');
+  if (most > 0 && name !== 'on-failure') throw new Fault('invalid', "invalid restart policy: maximum retry count can only be used with 'on-failure'");
+  return { Name: name, MaximumRetryCount: most };
+}
+
+export function checkResources(h: HostConfig): void {
+  const memory = h.Memory ?? 0;
+  const swap = h.MemorySwap ?? 0;
+  if (memory !== 0 && memory < leastMemory) throw new Fault('invalid', 'Minimum memory limit allowed is 6MB');
+  if (swap > 0 && memory === 0) throw new Fault('invalid', 'You should always set the Memory limit when using Memoryswap limit, see usage');
+  if (swap > 0 && swap < memory) throw new Fault('invalid', 'Minimum memoryswap limit should be larger than memory limit, see usage');
+  if ((h.MemoryReservation ?? 0) > memory && memory > 0) throw new Fault('invalid', 'Minimum memory limit can not be less than memory reservation limit, see usage');
+  const swappiness = h.MemorySwappiness ?? -1;
+  if (swappiness < -1 || swappiness > 100) throw new Fault('invalid', `Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
+  if ((h.NanoCpus ?? 0) > 0 && ((h.CpuPeriod ?? 0) > 0 || (h.CpuQuota ?? 0) > 0)) {
+    throw new Fault('invalid', 'Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set');
+  }
+  if ((h.NanoCpus ?? 0) < 0) throw new Fault('invalid', 'Range of CPUs is from 0.01 up, as there is no use in less');
+  const period = h.CpuPeriod ?? 0;
+  if (period !== 0 && (period < 1000 || period > 1_000_000)) throw new Fault('invalid', 'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
+  const quota = h.CpuQuota ?? 0;
+  if (quota > 0 && quota < 1000) throw new Fault('invalid', 'CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  const weight = h.BlkioWeight ?? 0;
+  if (weight !== 0 && (weight < 10 || weight > 1000)) throw new Fault('invalid', 'Range of blkio weight is from 10 to 1000');
+  if ((h.ShmSize ?? 0) < 0) throw new Fault('invalid', 'SHM size can not be less than 0');
+  const score = h.OomScoreAdj ?? 0;
+  if (score < -1000 || score > 1000) throw new Fault('invalid', `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
+  for (const limit of h.Ulimits ?? []) {
+    if (!ulimitNames.includes(limit.Name)) throw new Fault('invalid', `invalid ulimit type: ${limit.Name}`);
+    if (limit.Soft > limit.Hard && limit.Hard !== -1) throw new Fault('invalid', `ulimit soft limit must be less than or equal to hard limit: ${limit.Soft} > ${limit.Hard}`);
+  }
+}
+
+function checkModes(h: HostConfig, runtimes: readonly string[]): void {
+  const runtime = h.Runtime ?? '';
+  if (runtime !== '' && !runtimes.includes(runtime)) throw new Fault('invalid', `unknown or invalid runtime name: ${runtime}`);
+  const allowed: [string, string, RegExp][] = [
+    ['IPC mode', h.IpcMode ?? '', /^(|private|shareable|host|container:.+)$/],
+    ['PID mode', h.PidMode ?? '', /^(|private|host|container:.+)$/],
+    ['UTS mode', h.UTSMode ?? '', /^(|private|host)$/],
+    ['cgroup namespace mode', h.CgroupnsMode ?? '', /^(|private|host)$/],
+  ];
+  for (const [what, value, rule] of allowed) {
+    if (!rule.test(value)) throw new Fault('invalid', `invalid ${what}: ${value}`);
+  }
+  const shared = h.NetworkMode === 'host' || (h.NetworkMode ?? '').startsWith('container:');
+  if ((h.NetworkMode ?? '').startsWith('container:')) {
+    if ((h.Dns ?? []).length > 0) throw new Fault('invalid', 'conflicting options: dns and the network mode');
+    if ((h.ExtraHosts ?? []).length > 0) throw new Fault('invalid', 'conflicting options: custom host-to-IP mapping and the network mode');
+    if (Object.keys(h.PortBindings ?? {}).length > 0 || h.PublishAllPorts) throw new Fault('invalid', 'conflicting options: port publishing and the container type network mode');
+  }
+  if (shared && Object.keys(h.Sysctls ?? {}).some((name) => name.startsWith('net.'))) {
+    throw new Fault('invalid', 'conflicting options: net sysctls and a network mode that shares another network');
+  }
+  for (const entry of h.ExtraHosts ?? []) {
+    if (!/^[^:\s]+[:=].+$/.test(entry)) throw new Fault('invalid', `bad format for add-host: "${entry}"`);
+  }
+}
+
+/** Parsed `SecurityOpt`. */
+export interface Security {
+  seccomp: 'unconfined' | object | undefined;
+  noNewPrivileges: boolean;
+  apparmor: string | undefined;
+}
+
+export function checkSecurity(h: HostConfig): Security {
+  combineCapabilities(h.CapAdd ?? [], h.CapDrop ?? []);
+  const result: Security = { seccomp: undefined, noNewPrivileges: false, apparmor: undefined };
+  for (const option of h.SecurityOpt ?? []) {
+    const match = /^([a-z-]+)(?:[=:](.*))?$/s.exec(option);
+    const [, key = '', value = ''] = match ?? [];
+    if (key === 'no-new-privileges') result.noNewPrivileges = value === '' || value === 'true';
+    else if (key === 'seccomp') result.seccomp = parseSeccomp(value);
+    else if (key === 'apparmor') result.apparmor = value;
+    else if (key === 'label' && value === 'disable') continue;
+    else if (key === 'label') throw new Fault('not-implemented', `security-opt ${option}: SELinux labels are not implemented by Gantry`);
+    else if (key === 'writable-cgroups') throw new Fault('not-implemented', 'security-opt writable-cgroups is not implemented by Gantry');
+    else throw new Fault('invalid', `invalid --security-opt 2: "${option}"`);
+  }
+  return result;
+}
+
+function parseSeccomp(value: string): 'unconfined' | object | undefined {
+  if (value === 'unconfined') return value;
+  if (value === 'builtin' || value === '') return undefined;
+  try {
+    const profile: unknown = JSON.parse(value);
+    if (typeof profile === 'object' && profile !== null) return profile;
+  } catch {
+    // falls through to the refusal
+  }
+  throw new Fault('invalid', 'Decoding seccomp profile failed: it must be a JSON object');
+}
+
+function checkLog(h: HostConfig): { Type: string; Config: Record<string, string> } {
+  const type = h.LogConfig?.Type || 'json-file';
+  const options = Object.keys(h.LogConfig?.Config ?? {});
+  if (!logDrivers.includes(type)) throw new Fault('invalid', `logger: no log driver named '${type}' is registered; Gantry has ${logDrivers.join(', ')}`);
+  if (options.length > 0) throw new Fault('not-implemented', `log options (--log-opt ${options.join(', ')}) are not implemented by Gantry`);
+  return { Type: type, Config: {} };
+}

@@ -1,0 +1,65 @@
+/** What is known of a container only while the daemon lives: who waits, who is attached, its health, its next restart. */
+import type { Health, WaitResponse } from '#api/docker/containers.ts';
+import type { Timer } from '#lib/clock.ts';
+import type { AttachSession } from './attach-session.ts';
+
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+
+/** Clients that wait for one container at a time. */
+const waiterLimit = 10_000;
+
+interface Waiter {
+  condition: WaitCondition;
+  resolve(response: WaitResponse): void;
+}
+
+export class Live {
+  readonly sessions = new Set<AttachSession>();
+  readonly execIds = new Set<string>();
+  health: Health | undefined;
+  /** Ends the health probes of this run. */
+  endHealth: (() => void) | undefined;
+  restartTimer: Timer | undefined;
+  /** Milliseconds before the next restart by policy. */
+  restartDelay = 0;
+  #waiters = new Set<Waiter>();
+
+  wait(condition: WaitCondition, signal: AbortSignal): Promise<WaitResponse> {
+    if (this.#waiters.size >= waiterLimit) return Promise.resolve({ StatusCode: -1, Error: { Message: `more than ${waiterLimit} clients wait for this container` } });
+    return new Promise((resolve) => {
+      const waiter = { condition, resolve };
+      this.#waiters.add(waiter);
+      signal.addEventListener('abort', () => this.#waiters.delete(waiter), { once: true });
+    });
+  }
+
+  /** A run ended (or could not begin): all but those who wait for the removal are told. */
+  exited(response: WaitResponse): void {
+    this.#tell((condition) => condition !== 'removed', response);
+  }
+
+  removed(response: WaitResponse): void {
+    this.#tell(() => true, response);
+  }
+
+  #tell(who: (condition: WaitCondition) => boolean, response: WaitResponse): void {
+    for (const waiter of this.#waiters) {
+      if (!who(waiter.condition)) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve(response);
+    }
+  }
+
+  /** The run is over: what belongs to it ends. */
+  endRun(): void {
+    this.endHealth?.();
+    this.endHealth = undefined;
+    for (const session of this.sessions) session.finish();
+    this.sessions.clear();
+  }
+
+  cancelRestart(): void {
+    this.restartTimer?.cancel();
+    this.restartTimer = undefined;
+  }
+}

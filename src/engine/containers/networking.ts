@@ -1,0 +1,126 @@
+/** The network side of a run: its sandbox, endpoints, published ports and names. */
+import { join } from 'node:path';
+import type { EndpointSettings } from '#api/docker/networks.ts';
+import type { Endpoint, Network } from '#core/networks/types.ts';
+import { Fault } from '#lib/errors.ts';
+import type { ContainerContext } from './context.ts';
+import { owner } from './context.ts';
+import { portRequests } from './ports.ts';
+import { readHostFiles, resolverOf } from './etc-files.ts';
+import type { ContainerRecord } from './record.ts';
+import { isAlive, shortId } from './record.ts';
+
+export interface Joined {
+  /** What the run's `net` namespace is: `host`, or a path. */
+  namespace: string;
+  endpoints: readonly Endpoint[];
+  served: boolean;
+}
+
+const joinsOther = 'container:';
+
+/** Makes ready what the run's network mode asks for. On failure nothing is left. */
+export async function joinNetworks(context: ContainerContext, record: ContainerRecord): Promise<Joined> {
+  const mode = record.hostConfig.NetworkMode ?? 'bridge';
+  if (mode === 'host') return { namespace: 'host', endpoints: [], served: false };
+  if (mode.startsWith(joinsOther)) return joinContainer(context, record, mode.slice(joinsOther.length));
+  const networks = wantedNetworks(context, record);
+  const netSysctls = Object.entries(record.hostConfig.Sysctls ?? {}).filter(([name]) => name.startsWith('net.'));
+  await context.sandboxes.remove(record.id);
+  const sandbox = await context.sandboxes.create({ id: record.id, owner, namespaces: ['net'], sysctls: Object.fromEntries(netSysctls) });
+  const namespace = sandbox.netPath ?? '';
+  try {
+    const endpoints: Endpoint[] = [];
+    for (const [network, settings] of networks) {
+      endpoints.push(await joinNetwork(context, record, network, settings, namespace, endpoints.length === 0));
+    }
+    const requests = portRequests(record);
+    if (endpoints.length > 0 && requests.length > 0) await context.networks.publish(record.id, requests);
+    const served = networks.some(([network]) => servesNames(network));
+    if (served) await serveNames(context, record, namespace);
+    return { namespace, endpoints, served };
+  } catch (error) {
+    await leaveNetworks(context, record);
+    throw error;
+  }
+}
+
+/** A network of the user's own has names; the default bridge has none. */
+export function servesNames(network: Pick<Network, 'driver' | 'predefined'>): boolean {
+  return network.driver === 'bridge' && !network.predefined;
+}
+
+export async function serveNames(context: ContainerContext, record: ContainerRecord, namespace: string): Promise<void> {
+  const { hostResolv } = await readHostFiles();
+  await context.networks.serveNames(record.id, { namespace, upstreams: resolverOf(record, hostResolv, true).servers });
+}
+
+/** By the priority of their gateways, then by name: the first gives the default route. */
+function wantedNetworks(context: ContainerContext, record: ContainerRecord): [Network, EndpointSettings][] {
+  const found = Object.entries(record.endpoints).map(([name, settings]): [Network, EndpointSettings] => {
+    const network = context.networks.get(name);
+    if (!network) throw new Fault('not-found', `network ${name} not found`);
+    return [network, settings];
+  });
+  const priority = ([, settings]: [Network, EndpointSettings]): number => settings.GwPriority ?? 0;
+  return found
+    .filter(([network]) => network.driver === 'bridge')
+    .sort((a, b) => priority(b) - priority(a) || Number(a[0].internal) - Number(b[0].internal) || (a[0].name < b[0].name ? -1 : 1));
+}
+
+/** The names by which others find the container on a network. */
+export function namesOn(record: ContainerRecord, settings: EndpointSettings): string[] {
+  return [...new Set([record.name, ...(settings.Aliases ?? []), shortId(record.id), ...(record.config.Hostname ? [record.config.Hostname] : [])])];
+}
+
+export async function joinNetwork(
+  context: ContainerContext,
+  record: ContainerRecord,
+  network: Network,
+  settings: EndpointSettings,
+  namespace: string,
+  defaultRoute: boolean | undefined,
+): Promise<Endpoint> {
+  const address = settings.IPAMConfig?.IPv4Address;
+  if (address && !servesNames(network)) {
+    throw new Fault('invalid', 'user specified IP address is supported on user defined networks only');
+  }
+  if (settings.IPAMConfig?.IPv6Address) throw new Fault('not-implemented', 'IPv6 addresses of endpoints are not implemented by Gantry');
+  if (settings.Links?.length) throw new Fault('not-implemented', 'links between endpoints are not implemented by Gantry; use network aliases');
+  const endpoint = await context.networks.attach(network.id, {
+    sandboxId: record.id,
+    namespace,
+    ...(address ? { address } : {}),
+    ...(settings.MacAddress ? { mac: settings.MacAddress } : {}),
+    ...(servesNames(network) ? { aliases: namesOn(record, settings) } : {}),
+    ...(defaultRoute === undefined ? {} : { defaultRoute }),
+  });
+  context.events.emit('network', 'connect', network.id, { container: record.id, name: network.name, type: network.driver });
+  return endpoint;
+}
+
+async function joinContainer(context: ContainerContext, record: ContainerRecord, reference: string): Promise<Joined> {
+  const other = context.set.must(reference);
+  if (other.id === record.id) throw new Fault('invalid', 'cannot join own network namespace');
+  if (!isAlive(other)) throw new Fault('conflict', `cannot join network of a non running container: ${other.id}`);
+  const namespace = context.sandboxes.get(other.id)?.netPath ?? (other.hostConfig.NetworkMode === 'host' ? 'host' : join('/proc', String(other.state.pid), 'ns/net'));
+  return Promise.resolve({ namespace, endpoints: [], served: false });
+}
+
+/** Leaves all networks; works on whatever is left. */
+export async function leaveNetworks(context: ContainerContext, record: ContainerRecord): Promise<void> {
+  const { networks, sandboxes, events } = context;
+  const endpoints = networks.endpoints({ sandbox: record.id });
+  await networks.unpublish(record.id);
+  for (const endpoint of endpoints) {
+    const network = networks.get(endpoint.networkId);
+    await networks.detach(endpoint.networkId, record.id);
+    events.emit('network', 'disconnect', endpoint.networkId, { container: record.id, name: network?.name ?? '', type: network?.driver ?? 'bridge' });
+  }
+  await sandboxes.remove(record.id);
+}
+
+/** The address of the default bridge on the host. */
+export function hostGateway(context: ContainerContext): string | undefined {
+  return context.networks.get('bridge')?.ipam.config.find((c) => c.gateway)?.gateway;
+}

@@ -1,0 +1,87 @@
+/** What became of each container while no daemon looked: it ran on, or ended, or the host went down. */
+import { messageOf } from '#lib/errors.ts';
+import type { ContainerContext } from './context.ts';
+import type { HealthMonitor } from './health.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { endRun } from './run.ts';
+import { servesNames, serveNames } from './networking.ts';
+import type { ContainerRecord } from './record.ts';
+import { isAlive } from './record.ts';
+import { startsWithEngine } from './restart-policy.ts';
+
+/** The code of a run whose end nobody saw. */
+const lostCode = 255;
+
+export class Recovery {
+  readonly #context: ContainerContext;
+  readonly #lifecycle: Lifecycle;
+  readonly #health: HealthMonitor;
+
+  constructor(context: ContainerContext, lifecycle: Lifecycle, health: HealthMonitor) {
+    this.#context = context;
+    this.#lifecycle = lifecycle;
+    this.#health = health;
+  }
+
+  async recover(id: string): Promise<void> {
+    const { set, log } = this.#context;
+    try {
+      const goesOn = await set.lock(id, (record) => this.#look(record));
+      if (!goesOn && set.get(id)) await this.#applyPolicy(id);
+    } catch (error) {
+      log.error('cannot recover a container', { id, error });
+    }
+  }
+
+  /** True where nothing is to be done: it runs, or its own policy took over. */
+  async #look(record: ContainerRecord): Promise<boolean> {
+    const { set, containers, rootfs, clock } = this.#context;
+    const status = containers.get(record.id);
+    if (record.state.status === 'removing' || record.state.status === 'dead') return false;
+    if (!isAlive(record)) {
+      // a start that the daemon's end cut off, or a restart that was waiting
+      if (status) await this.#clear(record);
+      if (record.state.status === 'restarting') await set.setState(record.id, { status: 'exited' });
+      return false;
+    }
+    rootfs.adopt(record.id);
+    if (status && !status.exit && status.startedAt !== undefined) {
+      await set.setState(record.id, { status: status.state === 'paused' ? 'paused' : 'running', pid: status.pid ?? 0 });
+      await this.#resume(record);
+      return true;
+    }
+    await this.#lifecycle.settle(record, status?.exit ?? { code: lostCode, finishedAt: clock.now(), oomKilled: false });
+    return set.get(record.id)?.state.status === 'restarting';
+  }
+
+  async #clear(record: ContainerRecord): Promise<void> {
+    this.#context.rootfs.adopt(record.id);
+    await endRun(this.#context, record);
+  }
+
+  async #resume(record: ContainerRecord): Promise<void> {
+    const { networks, sandboxes, log } = this.#context;
+    this.#health.begin(record);
+    const netPath = sandboxes.get(record.id)?.netPath;
+    const named = networks.endpoints({ sandbox: record.id }).some((e) => servesNames(networks.get(e.networkId) ?? { driver: 'none', predefined: true }));
+    if (!netPath || !named) return;
+    await serveNames(this.#context, record, netPath).catch((error: unknown) => log.warn('cannot serve names to a container', { id: record.id, error }));
+  }
+
+  async #applyPolicy(id: string): Promise<void> {
+    const { set, log } = this.#context;
+    const record = set.must(id);
+    if (record.state.status === 'removing' || record.state.status === 'dead') {
+      await this.#lifecycle.remove(id, { force: true, volumes: record.hostConfig.AutoRemove ?? false });
+      return;
+    }
+    const starts = startsWithEngine({
+      policy: record.hostConfig.RestartPolicy,
+      exitCode: record.state.exitCode,
+      manuallyStopped: record.state.manuallyStopped,
+      everStarted: record.state.startedAt !== undefined,
+    });
+    if (!starts) return;
+    await this.#lifecycle.start(id).catch((error: unknown) => log.warn('a container that its policy starts did not start', { id, error: messageOf(error) }));
+  }
+}

@@ -1,0 +1,173 @@
+/** The core container of a run, from the engine's record. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Resources } from '#api/docker/host-config.ts';
+import { combineCapabilities } from '#core/containers/capabilities.ts';
+import type { ContainerSpec, MountSpec, NamespaceSpec, ResourceSpec } from '#core/containers/types.ts';
+import { resolveUser } from '#core/containers/user.ts';
+import { Fault, codeOf } from '#lib/errors.ts';
+import { resolveInRoot } from '#lib/rootfs-path.ts';
+import type { ContainerContext } from './context.ts';
+import { logPathOf, owner } from './context.ts';
+import { hostnameOf } from './etc-files.ts';
+import { checkSecurity } from './host-config.ts';
+import { defaultPath } from './merge-config.ts';
+import type { ContainerRecord, MountRecord } from './record.ts';
+import { commandOf, isAlive } from './record.ts';
+
+export interface RunInput {
+  rootfs: string;
+  /** `host` or a path. */
+  network: string;
+  etcMounts: readonly MountSpec[];
+}
+
+export async function runSpec(context: ContainerContext, record: ContainerRecord, input: RunInput): Promise<ContainerSpec> {
+  const { config, hostConfig: host } = record;
+  const security = checkSecurity(host);
+  const user = resolveUser(context.files, input.rootfs, config.User ?? '', host.GroupAdd ?? []);
+  await makeWorkingDirectory(input.rootfs, config.WorkingDir ?? '');
+  const [rows, columns] = host.ConsoleSize ?? [0, 0];
+  return {
+    id: record.id,
+    owner,
+    rootfs: input.rootfs,
+    readonlyRootfs: host.ReadonlyRootfs ?? false,
+    process: {
+      args: commandOf(config),
+      env: processEnv(record, user.home),
+      cwd: config.WorkingDir || '/',
+      terminal: config.Tty ?? false,
+      ...(rows > 0 && columns > 0 ? { size: { rows, columns } } : {}),
+      user,
+      capabilities: combineCapabilities(host.CapAdd ?? [], host.CapDrop ?? []),
+      noNewPrivileges: security.noNewPrivileges,
+      rlimits: (host.Ulimits ?? []).map((l) => ({ type: `RLIMIT_${l.Name.toUpperCase()}`, soft: unlimited(l.Soft), hard: unlimited(l.Hard) })),
+      ...(security.apparmor === undefined ? {} : { apparmorProfile: security.apparmor }),
+    },
+    hostname: hostnameOf(record),
+    mounts: [...ipcMounts(context, record), ...input.etcMounts, ...(await volumeMounts(context, record))],
+    namespaces: namespaces(context, record, input.network),
+    devices: (host.Devices ?? []).map((d) => ({ hostPath: d.PathOnHost, path: d.PathInContainer, access: d.CgroupPermissions || 'rwm' })),
+    deviceRules: host.DeviceCgroupRules ?? [],
+    resources: resourceSpec(host),
+    ...(host.CgroupParent ? { cgroup: `${host.CgroupParent.replace(/^\/+|\/+$/g, '')}/${record.id}` } : {}),
+    sysctls: Object.fromEntries(Object.entries(host.Sysctls ?? {}).filter(([name]) => !name.startsWith('net.'))),
+    privileged: host.Privileged ?? false,
+    ...(security.seccomp === undefined ? {} : { seccomp: security.seccomp }),
+    ...(host.MaskedPaths ? { maskedPaths: host.MaskedPaths } : {}),
+    ...(host.ReadonlyPaths ? { readonlyPaths: host.ReadonlyPaths } : {}),
+    shmSize: host.ShmSize,
+    init: host.Init ?? false,
+    stdin: config.OpenStdin ?? false,
+    stdinOnce: config.StdinOnce ?? false,
+    logPath: logPathOf(context, record),
+    oomScoreAdj: host.OomScoreAdj ?? 0,
+  };
+}
+
+function unlimited(value: number): number {
+  return value === -1 ? Number.MAX_SAFE_INTEGER : value;
+}
+
+/** PATH, HOSTNAME, TERM and HOME where nobody set them; then the config's. A bare name unsets. */
+export function processEnv(record: ContainerRecord, home: string, more: readonly string[] = [], terminal = record.config.Tty ?? false): string[] {
+  const merged = new Map<string, string>();
+  for (const entry of [defaultPath, `HOSTNAME=${hostnameOf(record)}`, ...(terminal ? ['TERM=xterm'] : []), ...(record.config.Env ?? []), ...more]) {
+    const name = entry.split('=', 1)[0] ?? '';
+    if (entry.includes('=')) merged.set(name, entry);
+    else merged.delete(name);
+  }
+  if (!merged.has('HOME')) merged.set('HOME', `HOME=${home}`);
+  return [...merged.values()];
+}
+
+/** The runtime changes to it and does not make it. Nothing runs in the root file system yet. */
+async function makeWorkingDirectory(rootfs: string, directory: string): Promise<void> {
+  if (directory === '' || directory === '/') return;
+  try {
+    await mkdir(await resolveInRoot(rootfs, directory), { recursive: true });
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' || codeOf(error) === 'ENOTDIR') throw new Fault('invalid', `Cannot mkdir: ${directory} is not a directory`, { cause: error });
+    throw error;
+  }
+}
+
+export function resourceSpec(host: Resources): ResourceSpec {
+  const period = host.CpuPeriod || 100_000;
+  const quota = host.NanoCpus ? Math.round((host.NanoCpus / 1e9) * period) : host.CpuQuota;
+  const swap = host.MemorySwap || (host.Memory ? host.Memory * 2 : 0);
+  const set = <K extends keyof ResourceSpec>(key: K, value: ResourceSpec[K] | null | undefined | 0 | ''): Partial<ResourceSpec> =>
+    value === null || value === undefined || value === 0 || value === '' ? {} : { [key]: value };
+  return {
+    ...set('memoryBytes', host.Memory),
+    ...set('memorySwapBytes', swap),
+    ...set('memoryReservation', host.MemoryReservation),
+    ...set('cpuQuota', quota),
+    ...set('cpuPeriod', host.CpuPeriod || (host.NanoCpus ? period : 0)),
+    ...set('cpuShares', host.CpuShares),
+    ...set('cpusetCpus', host.CpusetCpus),
+    ...set('cpusetMems', host.CpusetMems),
+    ...set('pids', host.PidsLimit && host.PidsLimit > 0 ? host.PidsLimit : undefined),
+    ...set('blkioWeight', host.BlkioWeight),
+    ...(host.OomKillDisable ? { oomKillDisable: true } : {}),
+    ...(typeof host.MemorySwappiness === 'number' && host.MemorySwappiness >= 0 ? { memorySwappiness: host.MemorySwappiness } : {}),
+    ...set('cpuRealtimePeriod', host.CpuRealtimePeriod),
+    ...set('cpuRealtimeRuntime', host.CpuRealtimeRuntime),
+  };
+}
+
+function namespaces(context: ContainerContext, record: ContainerRecord, network: string): NamespaceSpec {
+  const { IpcMode = '', PidMode = '', UTSMode = '', CgroupnsMode = '' } = record.hostConfig;
+  return {
+    net: network,
+    ...shared('ipc', IpcMode, context),
+    ...shared('pid', PidMode, context),
+    ...(UTSMode === 'host' ? { uts: 'host' } : {}),
+    ...(CgroupnsMode === 'host' ? { cgroup: 'host' } : {}),
+  };
+}
+
+function shared(kind: 'ipc' | 'pid', mode: string, context: ContainerContext): NamespaceSpec {
+  if (mode === 'host') return { [kind]: 'host' };
+  const other = mode.startsWith('container:') ? running(context, mode) : undefined;
+  return other ? { [kind]: `/proc/${other.state.pid}/ns/${kind}` } : {};
+}
+
+function running(context: ContainerContext, mode: string): ContainerRecord {
+  const other = context.set.must(mode.slice('container:'.length));
+  if (!isAlive(other)) throw new Fault('conflict', `cannot join a namespace of a non running container: ${other.id}`);
+  return other;
+}
+
+/** Who shares another's IPC sees its /dev/shm; `none` has neither. */
+function ipcMounts(context: ContainerContext, record: ContainerRecord): MountSpec[] {
+  const mode = record.hostConfig.IpcMode ?? '';
+  if (!mode.startsWith('container:')) return [];
+  return [{ type: 'bind', source: `/proc/${running(context, mode).state.pid}/root/dev/shm`, target: '/dev/shm', options: ['rbind', 'rprivate'] }];
+}
+
+async function volumeMounts(context: ContainerContext, record: ContainerRecord): Promise<MountSpec[]> {
+  const result: MountSpec[] = [];
+  for (const mount of record.mounts) result.push(await mountSpec(context, record, mount));
+  return result;
+}
+
+async function mountSpec(context: ContainerContext, record: ContainerRecord, mount: MountRecord): Promise<MountSpec> {
+  if (mount.type === 'tmpfs') return { type: 'tmpfs', source: 'tmpfs', target: mount.target, options: mount.tmpfs ?? [] };
+  const source = mount.volume === undefined ? (mount.source ?? '') : await volumeSource(context, record, mount, mount.volume);
+  const bind = mount.nonRecursive ? 'bind' : 'rbind';
+  return { type: 'bind', source, target: mount.target, options: [bind, mount.readOnly ? 'ro' : 'rw', mount.propagation || 'rprivate'] };
+}
+
+async function volumeSource(context: ContainerContext, record: ContainerRecord, mount: MountRecord, volume: string): Promise<string> {
+  const directory = await context.volumes.use(volume, record.id);
+  context.events.emit('volume', 'mount', volume, {
+    container: record.id,
+    destination: mount.target,
+    driver: 'local',
+    propagation: mount.propagation,
+    'read/write': String(!mount.readOnly),
+  });
+  return mount.subpath ? resolveInRoot(directory, mount.subpath) : join(directory);
+}

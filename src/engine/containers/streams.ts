@@ -1,0 +1,101 @@
+/** Attach, logs and wait. */
+import type { WaitResponse } from '#api/docker/containers.ts';
+import type { LogEntry } from '#core/logs/types.ts';
+import { Fault } from '#lib/errors.ts';
+import { AttachSession } from './attach-session.ts';
+import type { ContainerContext } from './context.ts';
+import { emitContainer, logPathOf } from './context.ts';
+import { parseDetachKeys } from './detach-keys.ts';
+import type { WaitCondition } from './live.ts';
+import type { ContainerRecord } from './record.ts';
+import { isAlive, isRunning } from './record.ts';
+import { connectSession } from './run.ts';
+
+export interface AttachOptions {
+  stream: boolean;
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  logs: boolean;
+  detachKeys?: string;
+}
+
+export interface LogsOptions {
+  stdout: boolean;
+  stderr: boolean;
+  follow: boolean;
+  since?: bigint;
+  until?: bigint;
+  tail?: number;
+}
+
+/** Clients attached to one container at a time. */
+const sessionLimit = 1000;
+
+export async function attach(context: ContainerContext, reference: string, options: AttachOptions): Promise<{ tty: boolean; streams: AttachSession }> {
+  const record = context.set.must(reference);
+  const keys = options.detachKeys ?? '';
+  parseDetachKeys(keys);
+  const live = context.set.live(record.id);
+  if (live.sessions.size >= sessionLimit) throw new Fault('exhausted', `container ${record.id} has ${sessionLimit} clients attached`);
+  const tty = record.config.Tty ?? false;
+  const streams: AttachSession = new AttachSession({
+    stdin: options.stream && options.stdin && (record.config.OpenStdin ?? false),
+    tty,
+    detachKeys: keys,
+    onDetach: () => emitContainer(context, record, 'detach'),
+    onClose: () => live.sessions.delete(streams),
+  });
+  // under the lock, so that no run begins between the look at the state and the connection
+  await context.set.lock(record.id, async (now) => {
+    if (now.state.status === 'paused') throw new Fault('conflict', `container ${now.id} is paused, unpause the container before attach`);
+    if (now.state.status === 'restarting') throw new Fault('conflict', `container ${now.id} is restarting, wait until the container is running`);
+    emitContainer(context, now, 'attach');
+    if (options.logs) await replay(context, now, streams);
+    if (!options.stream) {
+      streams.finish();
+      return;
+    }
+    live.sessions.add(streams);
+    if (isAlive(now)) await connectSession(context, now.id, streams).catch((error: unknown) => endIfOver(context, now.id, streams, error));
+  });
+  return { tty, streams };
+}
+
+/** It ended between the look at its record and the connection: then so does the stream. */
+function endIfOver(context: ContainerContext, id: string, streams: AttachSession, error: unknown): void {
+  if (context.containers.get(id)?.exit === undefined) throw error;
+  streams.finish();
+}
+
+async function replay(context: ContainerContext, record: ContainerRecord, streams: AttachSession): Promise<void> {
+  const path = logPathOf(context, record);
+  if (path === undefined) return;
+  for await (const entry of context.logs.read(path, {})) streams.deliver(entry.stream, entry.data);
+}
+
+export function logs(context: ContainerContext, reference: string, options: LogsOptions, signal: AbortSignal): { tty: boolean; entries: AsyncIterable<LogEntry> } {
+  const record = context.set.must(reference);
+  const path = logPathOf(context, record);
+  if (path === undefined) throw new Fault('invalid', 'configured logging driver does not support reading');
+  const { follow, ...rest } = options;
+  const over = new AbortController();
+  const following = follow && isRunning(record);
+  const ended = following ? context.set.live(record.id).wait('not-running', over.signal) : undefined;
+  const entries = context.logs.read(path, { ...rest, ...(ended ? { follow: { ended, signal } } : {}) });
+  return { tty: record.config.Tty ?? false, entries: ended ? untilEnd(entries, over) : entries };
+}
+
+async function* untilEnd(entries: AsyncIterable<LogEntry>, over: AbortController): AsyncGenerator<LogEntry> {
+  try {
+    yield* entries;
+  } finally {
+    over.abort();
+  }
+}
+
+export function wait(context: ContainerContext, reference: string, condition: WaitCondition, signal: AbortSignal): { result: Promise<WaitResponse> } {
+  const record = context.set.must(reference);
+  if (condition === 'not-running' && !isRunning(record)) return { result: Promise.resolve({ StatusCode: record.state.exitCode }) };
+  return { result: context.set.live(record.id).wait(condition, signal) };
+}

@@ -1,0 +1,154 @@
+/** Pull, push, load, save and import, with Docker's progress lines. */
+import { Readable } from 'node:stream';
+import type { AuthConfig, JsonMessage } from '#api/docker/common.ts';
+import type { ImageConfig } from '#api/oci/image.ts';
+import { hostPlatform, parsePlatform } from '#core/images/platform.ts';
+import { familiar, familiarName, familiarString, parseReference } from '#core/images/reference.ts';
+import type { PullProgress, RegistryAuth } from '#core/images/types.ts';
+import { isoTime } from '#lib/clock.ts';
+import { Fault } from '#lib/errors.ts';
+import { hex } from '#lib/random.ts';
+import { decompress } from '#lib/tar/decompress.ts';
+import { shortId } from '../containers/record.ts';
+import { applyChanges } from './change-instructions.ts';
+import type { ImageContext } from './context.ts';
+import { emitImage, joinTag, mustImage } from './context.ts';
+import { storeLayer } from './layer.ts';
+
+export type Emit = (message: JsonMessage) => void;
+
+export interface PullRequest {
+  name: string;
+  tag: string;
+  platform: string;
+  auth?: AuthConfig;
+}
+
+export async function pullImage(context: ImageContext, request: PullRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+  const reference = parseReference(joinTag(request.name, request.tag));
+  const wanted = reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;
+  const shown = familiarString(wanted);
+  let begun = false;
+  // said once the registry has answered, so that an unknown image is an HTTP error
+  const begin = (): void => {
+    if (!begun) emit({ status: `Pulling from ${wanted.domain === 'docker.io' ? wanted.path : familiarName(wanted)}`, id: wanted.tag ?? wanted.digest ?? '' });
+    begun = true;
+  };
+  const { image, digest, updated } = await context.images.pull(shown, {
+    auth: registryAuth(request.auth),
+    ...(request.platform === '' ? {} : { platform: parsePlatform(request.platform) }),
+    signal,
+    onProgress: (event) => {
+      begin();
+      emit(progressLine(event));
+    },
+  });
+  begin();
+  emit({ status: `Digest: ${digest}` });
+  emit({ status: updated ? `Status: Downloaded newer image for ${shown}` : `Status: Image is up to date for ${shown}` });
+  emitImage(context, 'pull', shown, familiarName(wanted), image);
+}
+
+export function registryAuth(auth: AuthConfig | undefined): RegistryAuth | undefined {
+  if (!auth) return undefined;
+  return {
+    username: auth.username,
+    password: auth.password,
+    identityToken: auth.identitytoken,
+    registryToken: auth.registrytoken,
+    serverAddress: auth.serveraddress,
+  };
+}
+
+function progressLine(event: Parameters<PullProgress>[0]): JsonMessage {
+  const detail = event.current === undefined && event.total === undefined ? {} : { current: event.current, total: event.total };
+  return { status: event.status, progressDetail: detail, ...(event.layer === undefined ? {} : { id: shortId(event.layer) }) };
+}
+
+export interface PushRequest {
+  name: string;
+  tag: string;
+  auth?: AuthConfig;
+}
+
+export async function pushImage(context: ImageContext, request: PushRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+  const reference = parseReference(joinTag(request.name, request.tag));
+  const repository = `${reference.domain}/${reference.path}`;
+  emit({ status: `The push refers to repository [${repository}]` });
+  const tags = reference.tag === undefined ? tagsOf(context, repository) : [reference.tag];
+  if (tags.length === 0) throw new Fault('not-found', `An image does not exist locally with the tag: ${familiarName(reference)}`);
+  for (const tag of tags) {
+    const name = familiarString({ ...reference, digest: undefined, tag });
+    const onProgress: PullProgress = (event) => emit(progressLine(event));
+    const { digest, size } = await context.images.push(name, { auth: registryAuth(request.auth), onProgress, signal });
+    emit({ status: `${tag}: digest: ${digest} size: ${size}` });
+    emit({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
+    emitImage(context, 'push', name, familiarName(reference), context.images.get(name));
+  }
+}
+
+function tagsOf(context: ImageContext, repository: string): string[] {
+  const prefix = `${repository}:`;
+  return context.images.list().flatMap((image) => image.names.filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length))).sort();
+}
+
+export async function loadImages(context: ImageContext, body: Readable, options: { quiet: boolean }, emit: Emit, signal: AbortSignal): Promise<void> {
+  const onProgress: PullProgress = (event) => {
+    if (!options.quiet) emit(progressLine(event));
+  };
+  for (const { image, names } of await context.images.load(body, { onProgress, signal })) {
+    for (const name of names) emit({ stream: `Loaded image: ${familiar(name)}\n` });
+    if (names.length === 0) emit({ stream: `Loaded image ID: ${image.id}\n` });
+    emitImage(context, 'load', image.id, names[0] === undefined ? image.id : familiar(names[0]), image);
+  }
+}
+
+export async function saveImages(context: ImageContext, names: readonly string[], platforms: readonly string[]): Promise<Readable> {
+  if (names.length === 0) throw new Fault('invalid', 'no images given to save');
+  for (const text of platforms) checkPlatform(text);
+  const found = names.map((name) => mustImage(context, name));
+  const archive = await context.images.save(names);
+  for (const image of found) emitImage(context, 'save', image.id, image.id, image);
+  return archive;
+}
+
+/** Images here are of one platform: another one cannot be had. */
+function checkPlatform(text: string): void {
+  const { architecture } = hostPlatform();
+  if (!text.includes(`"${architecture}"`) && !text.includes(`/${architecture}`)) {
+    throw new Fault('not-found', `no image for platform ${text}: Gantry keeps images of the host's platform alone`);
+  }
+}
+
+export interface ImportRequest {
+  source: string;
+  repo: string;
+  tag: string;
+  message: string;
+  changes: readonly string[];
+  platform: string;
+}
+
+export async function importImage(context: ImageContext, request: ImportRequest, body: Readable, emit: Emit): Promise<void> {
+  if (request.source !== '-') throw new Fault('not-implemented', `import from ${request.source || 'nowhere'} is not implemented by Gantry; fetch the file and send it as standard input (docker import -)`);
+  const names = request.repo === '' ? [] : [joinTag(request.repo, request.tag)];
+  names.forEach(parseReference);
+  const platform = request.platform === '' ? hostPlatform() : parsePlatform(request.platform);
+  const config = applyChanges({}, request.changes);
+  const { descriptor, diffId } = await storeLayer(context.images.content, decompress(body), `import-${hex(context.random, 16)}`);
+  const created = isoTime(context.clock.now());
+  const comment = request.message || 'Imported from -';
+  const imageConfig: ImageConfig = {
+    created,
+    architecture: platform.architecture,
+    os: platform.os,
+    ...(platform.variant ? { variant: platform.variant } : {}),
+    config,
+    rootfs: { type: 'layers', diff_ids: [diffId] },
+    history: [{ created, comment }],
+    comment,
+  };
+  const image = await context.images.assemble(imageConfig, [descriptor], names);
+  emit({ status: image.id });
+  emitImage(context, 'import', image.id, names[0] ?? image.id, image);
+}
