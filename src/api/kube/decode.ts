@@ -27,7 +27,7 @@ export const bodyMediaTypes = ['application/json', 'application/yaml', protobufM
  * @throws `invalid` where the body is no such object
  */
 export function decodeBody(bytes: Uint8Array, mediaType: string, fallback: GroupVersionKind): Decoded {
-  if (mediaType === protobufMediaType || isProtobuf(bytes)) return { object: decodeProtobuf(bytes), findings: [] };
+  if (mediaType === protobufMediaType || isProtobuf(bytes)) return { object: withParts(decodeProtobuf(bytes)), findings: [] };
   const text = new TextDecoder().decode(bytes);
   if (mediaType === 'application/yaml') return decodeYaml(text, fallback);
   return decodeJson(text, fallback);
@@ -73,15 +73,20 @@ function typed(value: unknown, text: string, fallback: GroupVersionKind): Decode
   const findings = strictFindings(text, message);
   const identity = { apiVersion: apiVersionOf(gvk), kind: gvk.kind };
   const object = coerceKind(value, message, gvk, fallback);
-  return { object: { ...identity, ...object, ...identity } as KubeObject, findings };
+  return { object: withParts({ ...identity, ...object, ...identity } as KubeObject), findings };
+}
+
+/** The parts that every object of the kind has, which Go writes even when they are empty. */
+function withParts(object: KubeObject): KubeObject {
+  const fields = messageOfKind({ ...parseApiVersion(object.apiVersion), kind: object.kind })?.fields;
+  for (const part of ['metadata', 'spec']) if (fields?.has(part) === true) object[part] ??= {};
+  return object;
 }
 
 function coerceKind(value: object, message: Message | undefined, gvk: GroupVersionKind, fallback: GroupVersionKind): object {
   if (message === undefined) return value;
   try {
-    const object = coerce(value, message);
-    for (const part of ['metadata', 'spec']) if (message.fields.has(part)) object[part] ??= {};
-    return object;
+    return coerce(value, message);
   } catch (cause) {
     const text = `${gvk.kind} in version "${gvk.version}" cannot be handled as a ${fallback.kind}: ${messageOf(cause)}`;
     throw new Fault('invalid', text, { cause });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isFault } from '#lib/errors.ts';
 import { decodeProtobuf, encodeProtobuf } from './protobuf.ts';
 import { messageOfKind } from './schema.ts';
 import { parseApiVersion } from './types.ts';
@@ -41,4 +42,23 @@ test('delete options are decoded in any group, and an unknown kind is named', ()
   const options = { apiVersion: 'apps/v1', kind: 'DeleteOptions', propagationPolicy: 'Foreground' };
   assert.deepEqual(decodeProtobuf(encodeProtobuf(options)), options);
   assert.throws(() => encodeProtobuf({ apiVersion: 'apps/v1', kind: 'Nothing' }), /no kind "Nothing" is registered for version "apps\/v1"/);
+});
+
+test('any change to a body is read or refused, never a crash', () => {
+  const pod = {
+    apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', creationTimestamp: '2026-01-01T00:00:00Z', managedFields: [{ fieldsV1: { 'f:a': {} } }] },
+    spec: { containers: [{ name: 'c', resources: { limits: { cpu: '1' } }, ports: [{ containerPort: 1 }] }] },
+  };
+  const bytes = encodeProtobuf(pod);
+  for (let at = 4; at < bytes.length; at += 1) {
+    for (const value of [0, 0x7f, 0xff, (bytes[at] ?? 0) ^ 0x08]) {
+      const changed = Uint8Array.from(bytes);
+      changed[at] = value;
+      try {
+        decodeProtobuf(changed);
+      } catch (error) {
+        assert.ok(isFault(error, 'invalid', 'too-large'), `byte ${at} as ${value}: ${String(error)}`);
+      }
+    }
+  }
 });

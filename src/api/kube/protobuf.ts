@@ -5,7 +5,7 @@
  * A watch stream has no magic of its own: each frame is a 4-byte big-endian length and a WatchEvent, whose
  * object is such a body. Fields that are not known are skipped, as any protobuf reader does.
  */
-import { Fault } from '#lib/errors.ts';
+import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import { specialCodecs } from './protobuf-special.ts';
 import { WireReader, WireWriter, wireType } from './protobuf-wire.ts';
 import { type Field, type Message, message, requireKind } from './schema.ts';
@@ -33,8 +33,13 @@ export function decodeProtobuf(bytes: Uint8Array): KubeObject {
   const kind = typeof unknown['kind'] === 'string' ? unknown['kind'] : '';
   const raw = unknown['raw'];
   const known = requireKind({ ...parseApiVersion(apiVersion), kind });
-  const body = decodeMessage(known, raw instanceof Uint8Array ? raw : new Uint8Array(), 0, false);
-  return { apiVersion, kind, ...body } as KubeObject;
+  try {
+    const body = decodeMessage(known, raw instanceof Uint8Array ? raw : new Uint8Array(), 0, false);
+    return { apiVersion, kind, ...body } as KubeObject;
+  } catch (cause) {
+    // A time beyond the calendar, a raw extension that is no JSON: what is inside may be anything.
+    throw isFault(cause) ? cause : new Fault('invalid', `the protobuf body cannot be read as a ${kind}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** The enveloped body of an object; its kind must be in the registry (`invalid` if not). */
@@ -169,8 +174,7 @@ function encodeNested(name: string, value: unknown, depth: number): Uint8Array {
 
 function encodeMessage(type: Message, object: JsonObject, depth: number): Uint8Array {
   const writer = new WireWriter();
-  const fields = [...type.wire.values()].sort((a, b) => a.number - b.number);
-  for (const field of fields) {
+  for (const field of type.wire.values()) {
     const value = field.inline ? object : object[field.name];
     if (value === undefined || value === null) continue;
     if (field.repeated) for (const item of value as unknown[]) encodeValue(writer, field.type, field.number, item, depth);

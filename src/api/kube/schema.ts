@@ -46,7 +46,7 @@ export interface Message {
   atomic: boolean;
   /** By JSON name, inlined ones among them. */
   fields: ReadonlyMap<string, Field>;
-  /** By protobuf number, without the inlined ones. */
+  /** By protobuf number and in that order, without the inlined ones. */
   wire: ReadonlyMap<number, Field>;
 }
 
@@ -79,7 +79,8 @@ export function findMessage(name: string): Message | undefined {
     if (!field.inline) fields.set(json, field);
     else for (const [inner, innerField] of message(field.type).fields) fields.set(inner, innerField);
   }
-  const result: Message = { name, isKind: entry.k === 1, atomic: entry.a === 1, fields, wire };
+  const inNumberOrder = new Map([...wire].sort(([a], [b]) => a - b));
+  const result: Message = { name, isKind: entry.k === 1, atomic: entry.a === 1, fields, wire: inNumberOrder };
   built.set(name, result);
   return result;
 }

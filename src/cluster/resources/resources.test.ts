@@ -207,6 +207,21 @@ test('a service is given its ports in full, and shows them', () => {
   assert.match(services.validateUpdate(moved, service).map(fieldErrorText).join(), /spec\.clusterIPs\[0\]: Invalid value: \["10\.96\.0\.10"\]: may not change once set/);
 });
 
+test('a service that changes its type loses what only the old type had', () => {
+  const old = create(services, { metadata: { name: 's', namespace: 'default' }, spec: { type: 'NodePort', clusterIP: '10.96.0.9', ports: [{ port: 80, nodePort: 30080 }] } });
+  assert.deepEqual(old.spec.clusterIPs, ['10.96.0.9']);
+  const inside = structuredClone(old);
+  inside.spec.type = 'ClusterIP';
+  services.prepareForUpdate(inside, old);
+  assert.deepEqual([inside.spec.ports?.[0]?.nodePort, inside.spec.externalTrafficPolicy, inside.spec.clusterIP], [undefined, undefined, '10.96.0.9']);
+  assert.deepEqual(services.validateUpdate(inside, old), []);
+  const away = structuredClone(old);
+  Object.assign(away.spec, { type: 'ExternalName', externalName: 'example.com' });
+  services.prepareForUpdate(away, old);
+  assert.deepEqual([away.spec.clusterIP, away.spec.clusterIPs], [undefined, undefined]);
+  assert.deepEqual(services.validateUpdate(away, old), []);
+});
+
 test('texts of a secret become data, and its type stays', () => {
   const secret: Secret = create(secrets, { metadata: { name: 's', namespace: 'default' }, stringData: { a: 'b' } });
   assert.deepEqual([secret.data, secret.stringData, secret.type], [{ a: 'Yg==' }, undefined, 'Opaque']);

@@ -1,9 +1,10 @@
 /** Services: one address for the pods that a selector picks. Addresses and node ports are admission's to give. */
+import { dns1035LabelErrors } from '#api/kube/names.ts';
 import type { Service } from '#api/kube/types.ts';
 import { ageColumn, ageOf, column, labelsCell, nameColumn, nameOf, wideColumn } from '../columns.ts';
-import { dns1035LabelErrors } from '#api/kube/names.ts';
 import { defineResource } from '../resource.ts';
 import type { Cell } from '../types.ts';
+import { alignClusterIPs, dropTypeFields } from './service-types.ts';
 import { validateService, validateServiceUpdate } from './service-validation.ts';
 
 const affinitySeconds = 10_800;
@@ -17,7 +18,6 @@ export const services = defineResource<Service>({
   categories: ['all'],
   name: dns1035LabelErrors,
   status: {},
-  allowUnconditionalUpdate: true,
   subresources: [{
     name: 'proxy', type: 'connect', verbs: ['create', 'delete', 'get', 'patch', 'update'],
     kind: { group: '', version: 'v1', kind: 'ServiceProxyOptions' },
@@ -53,6 +53,11 @@ export const services = defineResource<Service>({
   },
   prepareForCreate: (service) => {
     service.status = { loadBalancer: {} };
+    alignClusterIPs(service.spec);
+  },
+  prepareForUpdate: ({ spec }, { spec: old }) => {
+    alignClusterIPs(spec, old);
+    dropTypeFields(spec, old);
   },
   validate: validateService,
   validateUpdate: validateServiceUpdate,
