@@ -1,3 +1,4 @@
+import type { Clock } from '#lib/clock.ts';
 import type { FakeCgroups } from './cgroup/fake.ts';
 import { fakeCgroups } from './cgroup/fake.ts';
 import type { FakeFiles } from './fs/fake.ts';
@@ -28,6 +29,7 @@ export interface FakeKernel extends Kernel {
 }
 
 export interface FakeKernelOptions {
+  clock?: Clock;
   cgroupVersion?: 1 | 2;
   /** What each program does when it is started. */
   programs?: Readonly<Record<string, (program: FakeProgram) => void>>;
@@ -42,7 +44,7 @@ export function fakeKernel(options: FakeKernelOptions = {}): FakeKernel {
   const exists = (path: string): boolean => namespaces.isPinned(path) || path.startsWith('/proc/');
   const netlinks = fakeNetlinks(exists);
   const nft = fakeNftables(exists);
-  const processes = fakeProcesses(options.programs);
+  const processes = fakeProcesses(options.programs, options.clock);
   const cgroups = fakeCgroups({ version: options.cgroupVersion, kill: (pid) => processes.kill(pid, 9), alive: (pid) => processes.alive(pid) });
   return { mounts: fakeMounts(), namespaces, netlinks, nft, cgroups, processes, seqpackets: fakeSeqPackets(), files: fakeFiles() };
 }

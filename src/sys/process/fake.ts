@@ -1,3 +1,5 @@
+import type { Clock } from '#lib/clock.ts';
+import { systemClock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import { PassThrough } from 'node:stream';
 import { errnoFault } from '../errno.ts';
@@ -34,8 +36,8 @@ const firstPid = 1000;
 const ticksPerStart = 100n;
 
 /** Processes in memory: `programs` says what each program does when it is started; one without an entry is not installed. */
-export function fakeProcesses(programs: FakePrograms = {}): FakeProcesses {
-  return new Fake(programs);
+export function fakeProcesses(programs: FakePrograms = {}, clock: Clock = systemClock): FakeProcesses {
+  return new Fake(programs, clock);
 }
 
 interface Exit {
@@ -48,11 +50,13 @@ class Fake implements FakeProcesses {
   running = new Map<number, FakeProgram>();
   oomScores = new Map<number, number>();
   #programs: FakePrograms;
+  #clock: Clock;
   #waiting = new Map<number, Set<() => void>>();
   #nextPid = firstPid;
 
-  constructor(programs: FakePrograms) {
+  constructor(programs: FakePrograms, clock: Clock) {
     this.#programs = programs;
+    this.#clock = clock;
   }
 
   adopt(file: string): FakeProgram {
@@ -83,7 +87,14 @@ class Fake implements FakeProcesses {
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       return chunks;
     });
-    const exit = await child.exited;
+    let late = false;
+    const { timeoutMs } = options;
+    const timer = timeoutMs === undefined ? undefined : this.#clock.after(timeoutMs, () => {
+      late = true;
+      this.running.get(child.pid ?? 0)?.exit(null, 'SIGKILL');
+    });
+    const exit = await child.exited.finally(() => timer?.cancel());
+    if (late) throw new Fault('timeout', `${file} did not end within ${timeoutMs} ms`);
     await new Promise((resolve) => setImmediate(resolve));
     const result = { ...exit, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) };
     if (result.stdout.length + result.stderr.length > limit) throw new Fault('too-large', `${file} wrote more than ${limit} bytes`);

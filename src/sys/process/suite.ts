@@ -40,6 +40,10 @@ export function processesSuite(name: string, make: () => Processes): void {
       await assert.rejects(processes.run('yes', [], { limitBytes: 10_000 }), (error) => isFault(error, 'too-large'));
     });
 
+    it('ends a program that takes too long', async () => {
+      await assert.rejects(processes.run('sleep', ['60'], { timeoutMs: 50 }), (error) => isFault(error, 'timeout') && error.message.includes('sleep'));
+    });
+
     it('signals, and tells of the end to all who wait', async () => {
       const child = spawn('sleep', ['60']);
       assert.equal(processes.alive(child.pid), true);
