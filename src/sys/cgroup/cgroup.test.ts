@@ -167,6 +167,18 @@ describe('control groups in a tree', () => {
     await assert.rejects(unified().remove('g'), (error) => isFault(error, 'conflict'));
   });
 
+  it('v1: mounts the controllers that nobody mounted, beside the others', () => {
+    mkdirSync(join(tree.top, 'proc'));
+    writeFileSync(join(tree.top, 'proc/cgroups'), '#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t3\t1\t1\nhugetlb\t0\t1\t1\nrdma\t0\t1\t0\n');
+    const mounts = fakeMounts();
+    const layout: Layout = { version: 1, hierarchies: [{ controllers: ['memory'], path: join(tree.top, 'memory'), root: '/', unified: false }] };
+    const missing = () => linuxCgroups({ mounts, clock: new VirtualClock(), layout, proc: join(tree.top, 'proc') }).mountMissing();
+    assert.deepEqual(missing(), ['hugetlb']);
+    assert.deepEqual(mounts.list().map((each) => [each.target, each.type]), [[join(tree.top, 'hugetlb'), 'cgroup']]);
+    rmSync(join(tree.top, 'proc/cgroups'));
+    assert.deepEqual(missing(), []);
+  });
+
   it('v1: gives a cpuset group what its parent has, and grows memory with swap first', () => {
     for (const controller of ['cpuset', 'memory']) tree.group(controller, { 'cpuset.cpus': '0-3', 'cpuset.mems': '0' });
     tree.group('cpuset/g', { 'cpuset.cpus': '', 'cpuset.mems': '' });

@@ -1,5 +1,6 @@
 import { codeOf } from '#lib/errors.ts';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { faulting, nodeFault } from '../errno.ts';
 import type { Mounts } from '../mount/types.ts';
 import type { Layout } from './layout.ts';
@@ -14,10 +15,12 @@ export function mountMissing(mounts: Mounts, layout: Layout, controllersFile: st
     return ['cgroup2'];
   }
   if (layout.version === 2) return [];
+  // Beside the others, wherever they are.
+  const beside = dirname(layout.hierarchies.find((each) => !each.unified)?.path ?? `${top}/any`);
   const have = new Set(layout.hierarchies.flatMap((each) => each.controllers));
   const missing = readControllers(controllersFile).filter((each) => each.enabled && !have.has(each.name));
   for (const { name } of missing) {
-    const directory = `${top}/${name}`;
+    const directory = join(beside, name);
     faulting(`make ${directory}`, () => mkdirSync(directory, { recursive: true }));
     mounts.mount('cgroup', directory, 'cgroup', ['nosuid', 'nodev', 'noexec', name]);
   }
