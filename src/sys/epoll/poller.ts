@@ -1,5 +1,5 @@
 import { assert } from '#lib/assert.ts';
-import { closeSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { check, libc } from '../libc.ts';
 import { encodeEvent, EPOLLIN, EPOLLONESHOT } from './events.ts';
@@ -119,14 +119,4 @@ let shared: Poller | undefined;
 export function sharedPoller(): Poller {
   shared ??= new Poller();
   return shared;
-}
-
-/** Waits for readiness of a descriptor that the caller owns, and closes it if the wait fails. */
-export async function readyOrClose(poller: Poller, fd: number, events: number, signal?: AbortSignal): Promise<number> {
-  try {
-    return await poller.ready(fd, events, signal);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
 }

@@ -1,7 +1,6 @@
 import { closeSync } from 'node:fs';
 import { EPOLLOUT } from '../epoll/events.ts';
 import type { Poller } from '../epoll/poller.ts';
-import { readyOrClose } from '../epoll/poller.ts';
 import { errnoFault, errnoName } from '../errno.ts';
 import { check, lastErrno, libc } from '../libc.ts';
 import { AF_INET6, decodeInet, encodeInet, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../sockaddr.ts';
@@ -46,12 +45,16 @@ export async function connectInet(poller: Poller, inside: (start: () => number) 
     closeSync(made);
     throw errnoFault(errno, what);
   });
-  await readyOrClose(poller, fd, EPOLLOUT, signal);
-  const errno = int(0);
-  libc().getsockopt(fd, SOL_SOCKET, SO_ERROR, errno, int(errno.length));
-  if (errno.readInt32LE(0) === 0) return { fd };
-  closeSync(fd);
-  throw errnoFault(errno.readInt32LE(0), what);
+  try {
+    await poller.ready(fd, EPOLLOUT, signal);
+    const errno = int(0);
+    check(libc().getsockopt(fd, SOL_SOCKET, SO_ERROR, errno, int(errno.length)), what);
+    if (errno.readInt32LE(0) !== 0) throw errnoFault(errno.readInt32LE(0), what);
+    return { fd };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 function setOption(fd: number, level: number, name: number, what: string): void {
