@@ -106,6 +106,27 @@ test('what is wrong with a pod is told by path', () => {
   ]);
 });
 
+test('what a pod may not say of its confinement and its place is refused', () => {
+  const spec = {
+    containers: [{ name: 'a', image: 'x', securityContext: { privileged: true, allowPrivilegeEscalation: false, runAsUser: -1 } }],
+    securityContext: { seccompProfile: { type: 'Localhost' }, sysctls: [{ name: 'Bad' }] },
+    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'a', operator: 'In' }] }] } } },
+    topologySpreadConstraints: [{ maxSkew: 0, topologyKey: 'zone', whenUnsatisfiable: 'Maybe' }],
+    hostAliases: [{ ip: 'x', hostnames: ['h'] }],
+  };
+  const paths = create(pods, { metadata: { name: 'p', namespace: 'default' }, spec });
+  assert.deepEqual(pods.validate(paths).map(({ type, path }) => `${type} ${path}`), [
+    'Invalid spec.containers[0].securityContext.runAsUser',
+    'Invalid spec.containers[0].securityContext',
+    'Required spec.securityContext.seccompProfile.localhostProfile',
+    'Invalid spec.securityContext.sysctls[0].name',
+    'Required spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values',
+    'Invalid spec.topologySpreadConstraints[0].maxSkew',
+    'NotSupported spec.topologySpreadConstraints[0].whenUnsatisfiable',
+    'Invalid spec.hostAliases[0].ip',
+  ]);
+});
+
 test("of a pod's spec only images and a few more change", () => {
   const old = podWith({});
   const image = structuredClone(old);

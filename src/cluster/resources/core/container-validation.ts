@@ -4,6 +4,7 @@ import { dnsLabelErrors, envVarNameErrors, portNameErrors, portNumberErrors, qua
 import { compareQuantities } from '#api/kube/quantity.ts';
 import type { Container, ContainerPort, EnvVar, IntOrString, LifecycleHandler, Probe, ResourceRequirements, VolumeMount } from '#api/kube/types.ts';
 import { nonNegative } from '../resource.ts';
+import { validateSecurity } from './security-validation.ts';
 
 export const protocols = ['SCTP', 'TCP', 'UDP'];
 const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
@@ -24,6 +25,7 @@ export function validateContainer(container: Container, path: string, volumes: R
     ...validateEnv(container.env ?? [], `${path}.env`),
     ...validateMounts(container.volumeMounts ?? [], `${path}.volumeMounts`, volumes),
     ...validateResources(container.resources ?? {}, `${path}.resources`),
+    ...validateSecurity(container.securityContext, `${path}.securityContext`),
   );
   for (const [index, source] of (container.envFrom ?? []).entries()) {
     const given = [source.configMapRef, source.secretRef].filter((ref) => ref !== undefined).length;

@@ -6,6 +6,8 @@ import type { Container, EphemeralContainer, Pod, PodSpec, PodTemplateSpec, Tole
 import { validateAnnotations, validateLabels } from '../metadata.ts';
 import { nonNegative } from '../resource.ts';
 import { oneOf, validateContainer, validateProbes } from './container-validation.ts';
+import { validatePlacement } from './placement-validation.ts';
+import { validatePodSecurity } from './security-validation.ts';
 import { validateVolumes } from './volume-validation.ts';
 
 const restartPolicies = ['Always', 'Never', 'OnFailure'];
@@ -21,6 +23,8 @@ export function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
     ...nonNegative(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds),
     ...validateLabels(spec.nodeSelector, `${path}.nodeSelector`),
     ...(spec.tolerations ?? []).flatMap((toleration, index) => validateToleration(toleration, `${path}.tolerations[${index}]`)),
+    ...validatePodSecurity(spec, path),
+    ...validatePlacement(spec, path),
     ...named(spec.nodeName, `${path}.nodeName`, dnsSubdomainErrors),
     ...named(spec.serviceAccountName, `${path}.serviceAccountName`, dnsSubdomainErrors),
     ...named(spec.hostname, `${path}.hostname`, dnsLabelErrors),
