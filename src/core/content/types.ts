@@ -1,6 +1,7 @@
 /**
  * Content: an immutable store of blobs addressed by `sha256:<64 hex>`. What is in it was verified; what is
  * being written is an *ingest*, named by its writer's `ref`, and survives a restart so that a download resumes.
+ * The store removes no blob by itself: images do, once neither an image nor a layer needs it (see their `alsoNeeded`).
  */
 import type { Readable } from 'node:stream';
 

@@ -7,10 +7,21 @@ import type { Records } from '#core/store/records.types.ts';
 import type { ImageCatalog } from './catalog.ts';
 import type { Image } from './types.ts';
 
-/** A layer that no image has any more, but that something (a container's snapshot) stood on when its image went. */
+/** A layer (by its chain id) that no image has any more, but that something stood on when its image went. */
 export interface OrphanRecord {
   id: Digest;
-  blob: Digest;
+}
+
+/** Milliseconds that a blob is kept which nothing needs: a pull or a load that failed may be tried again. */
+export const unneededMs: number = 24 * 3600 * 1000;
+
+export interface CollectorParts {
+  content: Content;
+  snapshots: Snapshots;
+  catalog: ImageCatalog;
+  orphans: Records<OrphanRecord>;
+  /** Blobs that others than images keep in the same content store. */
+  alsoNeeded: () => Iterable<Digest>;
 }
 
 /**
@@ -18,18 +29,12 @@ export interface OrphanRecord {
  * the removal of another image does not take it away; pinning waits for a removal that is under way.
  */
 export class Collector {
-  readonly #content: Content;
-  readonly #snapshots: Snapshots;
-  readonly #catalog: ImageCatalog;
-  readonly #orphans: Records<OrphanRecord>;
+  readonly #parts: CollectorParts;
   readonly #serial = new KeyedMutex();
   readonly #pins = new Map<string, number>();
 
-  constructor(parts: { content: Content; snapshots: Snapshots; catalog: ImageCatalog; orphans: Records<OrphanRecord> }) {
-    this.#content = parts.content;
-    this.#snapshots = parts.snapshots;
-    this.#catalog = parts.catalog;
-    this.#orphans = parts.orphans;
+  constructor(parts: CollectorParts) {
+    this.#parts = parts;
   }
 
   /** Runs `work` with `digests` (of blobs and of layers) kept; it may pin more as it learns of them. */
@@ -58,74 +63,73 @@ export class Collector {
     });
   }
 
-  /** Removes what `image`, which is no longer in the catalog, alone needed. */
+  /** Removes what `image`, which is no longer in the catalog, alone needed; and what was in use when others went. */
   release(image: Pick<Image, 'id' | 'manifest' | 'layers' | 'config'>): Promise<ChainId[]> {
     return this.#serial.run('collect', async () => {
-      const chains = chainsOf(image.config.rootfs.diff_ids);
-      const removed = await this.#layers(chains.map((id, i) => ({ id, blob: image.layers[i]!.digest })));
-      const needed = this.#neededBlobs();
-      for (const digest of [image.manifest.digest, image.id]) {
-        if (!needed.has(digest)) await this.#content.delete(digest);
-      }
+      const removed = await this.#removeLayers(chainsOf(image.config.rootfs.diff_ids));
+      await this.#removeBlobs([image.manifest.digest, image.id, ...image.layers.map((layer) => layer.digest)]);
       return [...removed, ...(await this.#retry())];
     });
   }
 
-  /** Removes blobs that a replaced manifest of the same image used. */
+  /** Removes those of `digests` that nothing needs. */
   releaseBlobs(digests: readonly Digest[]): Promise<void> {
+    return this.#serial.run('collect', () => this.#removeBlobs(digests));
+  }
+
+  /** For start-up: tries again what was in use, and removes blobs that have long been needed by nothing. */
+  sweep(now: number): Promise<void> {
     return this.#serial.run('collect', async () => {
-      const needed = this.#neededBlobs();
-      for (const digest of digests) if (!needed.has(digest)) await this.#content.delete(digest);
+      await this.#retry();
+      const old: Digest[] = [];
+      for await (const blob of this.#parts.content.list()) if (now - blob.modifiedAt > unneededMs) old.push(blob.digest);
+      await this.#removeBlobs(old);
     });
   }
 
-  /** Tries again what was in use; for start-up, and after containers went. */
-  retry(): Promise<ChainId[]> {
-    return this.#serial.run('collect', () => this.#retry());
-  }
-
-  async #retry(): Promise<ChainId[]> {
+  #retry(): Promise<ChainId[]> {
+    const orphans = this.#parts.orphans.list().map((orphan) => orphan.id);
+    const parents = new Map(this.#parts.snapshots.layers().map((layer) => [layer.chain, layer.parent]));
     const depth = (id: Digest): number => {
-      const parents = new Map(this.#snapshots.layers().map((layer) => [layer.chain, layer.parent]));
       let count = 0;
       for (let at: ChainId | undefined = id; at; at = parents.get(at)) count++;
       return count;
     };
-    const orphans = [...this.#orphans.list()].sort((a, b) => depth(a.id) - depth(b.id));
-    return this.#layers(orphans);
+    return this.#removeLayers(orphans.sort((a, b) => depth(a) - depth(b)));
   }
 
-  /** Removes layers, base first in `layers`, from the top down as far as nothing else stands on them. */
-  async #layers(layers: readonly OrphanRecord[]): Promise<ChainId[]> {
-    const neededLayers = new Set<string>(this.#pins.keys());
-    for (const image of this.#catalog.list()) for (const chain of chainsOf(image.config.rootfs.diff_ids)) neededLayers.add(chain);
+  /** Removes layers, given base first, from the top down as far as nothing else stands on them. */
+  async #removeLayers(chains: readonly Digest[]): Promise<ChainId[]> {
+    const { catalog, snapshots, orphans } = this.#parts;
+    const needed = new Set<string>(this.#pins.keys());
+    for (const image of catalog.list()) for (const chain of chainsOf(image.config.rootfs.diff_ids)) needed.add(chain);
+    const blobs = new Map(snapshots.layers().map((layer) => [layer.chain, layer.blob.digest]));
     const removed: ChainId[] = [];
-    for (const orphan of [...layers].reverse()) {
-      if (neededLayers.has(orphan.id)) {
-        await this.#orphans.delete(orphan.id);
-        continue;
+    for (const chain of [...chains].reverse()) {
+      if (!needed.has(chain)) {
+        try {
+          await snapshots.removeLayer(chain);
+        } catch (error) {
+          if (!isFault(error, 'conflict')) throw error;
+          await orphans.put({ id: chain });
+          continue;
+        }
+        if (blobs.has(chain)) removed.push(chain);
       }
-      try {
-        await this.#snapshots.removeLayer(orphan.id);
-      } catch (error) {
-        if (!isFault(error, 'conflict')) throw error;
-        await this.#orphans.put(orphan);
-        continue;
-      }
-      await this.#orphans.delete(orphan.id);
-      removed.push(orphan.id);
-      if (!this.#neededBlobs().has(orphan.blob)) await this.#content.delete(orphan.blob);
+      await orphans.delete(chain);
     }
+    await this.#removeBlobs(removed.flatMap((chain) => blobs.get(chain) ?? []));
     return removed;
   }
 
-  #neededBlobs(): Set<string> {
-    const needed = new Set<string>(this.#pins.keys());
-    for (const image of this.#catalog.list()) {
+  async #removeBlobs(digests: readonly Digest[]): Promise<void> {
+    const { catalog, snapshots, content, alsoNeeded } = this.#parts;
+    const needed = new Set<string>([...this.#pins.keys(), ...alsoNeeded()]);
+    for (const image of catalog.list()) {
       needed.add(image.id).add(image.manifest.digest);
       for (const layer of image.layers) needed.add(layer.digest);
     }
-    for (const orphan of this.#orphans.list()) needed.add(orphan.blob);
-    return needed;
+    for (const layer of snapshots.layers()) needed.add(layer.blob.digest);
+    for (const digest of digests) if (!needed.has(digest)) await content.delete(digest);
   }
 }

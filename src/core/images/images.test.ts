@@ -9,6 +9,7 @@ import type { Digest } from '#core/content/types.ts';
 import { file, putLayer, testPlace } from '#core/snapshots/testing.ts';
 import type { TestLayer, TestPlace } from '#core/snapshots/testing.ts';
 import { onLinuxAsRoot } from '#sys/testing.ts';
+import { unneededMs } from './collect.ts';
 import { openImages } from './open.ts';
 import type { Image, Images } from './types.ts';
 
@@ -73,6 +74,22 @@ onLinuxAsRoot('images', () => {
       assert.deepEqual(await Array.fromAsync(place.content.list()), []);
       assert.deepEqual(place.snapshots.layers(), []);
       await assert.rejects(images.remove(three.id), (e) => isFault(e, 'not-found'));
+    });
+
+    it('a blob that nothing needs goes at a start a day later; one of a layer, or that others keep, stays', async () => {
+      const layer = await putLayer(place.content, [file('cached')]);
+      const chain = await place.snapshots.unpack('', layer.descriptor, layer.diffId);
+      const [left, kept] = await Promise.all([place.content.put(Buffer.from('left')), place.content.put(Buffer.from('kept'))]);
+      const start = async (afterMs: number): Promise<void> => {
+        const clock = { ...systemClock, now: () => Date.now() + afterMs } as typeof systemClock;
+        await openImages({ content: place.content, snapshots: place.snapshots, records: place.records, clock, random: systemRandom, log: silentLogger, alsoNeeded: () => [kept] });
+      };
+      await start(unneededMs / 2);
+      assert.ok(await place.content.stat(left));
+      await start(unneededMs + 60_000);
+      assert.equal(await place.content.stat(left), undefined);
+      assert.ok((await place.content.stat(kept)) && (await place.content.stat(layer.descriptor.digest)));
+      await place.snapshots.removeLayer(chain);
     });
 
     it('an image whose documents do not fit together is refused', async () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
-import type { Content } from '#core/content/types.ts';
+import type { Content, Digest } from '#core/content/types.ts';
 import type { Snapshots } from '#core/snapshots/types.ts';
 import type { OpenRecords } from '#core/store/records.types.ts';
 import { ImageCatalog } from './catalog.ts';
@@ -21,17 +21,19 @@ export interface ImagesOptions {
   random: Random;
   log: Logger;
   registry?: RegistryOptions;
+  /** Blobs that others than images keep in the same content store; whatever is not named goes after a day. */
+  alsoNeeded?: () => Iterable<Digest>;
 }
 
-/** Opens the images that `records` holds, and removes layers that were in use when their image went and no longer are. */
+/** Opens the images that `records` holds, and removes layers and blobs that nothing needs any more. */
 export async function openImages(options: ImagesOptions): Promise<Images> {
   const { content, snapshots, clock } = options;
   const log = options.log.child('images');
   const records = await options.records<ImageRecord>('images');
   const catalog = await ImageCatalog.open({ records, content, snapshots, clock, log });
   const orphans = await options.records<OrphanRecord>('orphan-layers');
-  const collector = new Collector({ content, snapshots, catalog, orphans });
-  await collector.retry();
+  const collector = new Collector({ content, snapshots, catalog, orphans, alsoNeeded: options.alsoNeeded ?? (() => []) });
+  await collector.sweep(clock.now());
   const client = new RegistryClient({ ...options.registry, clock, random: options.random, log });
   return new StoredImages({ content, snapshots, catalog, collector, client, random: options.random });
 }

@@ -95,5 +95,8 @@ export interface LoadedImage {
   names: string[];
 }
 
-/** One step of one layer (or of the whole, without `layer`), in Docker's words (`Pulling fs layer`, `Downloading`, …). */
+/**
+ * One step of one layer, in Docker's words (`Pulling fs layer`, `Downloading`, `Pushed`, `Loading layer`, …); bytes. What
+ * is said of the whole (`Digest: …`, `Status: …`) is for the caller to say.
+ */
 export type PullProgress = (event: { layer?: Digest; status: string; current?: number; total?: number }) => void;

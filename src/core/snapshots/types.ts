@@ -57,6 +57,8 @@ export interface LayerInfo {
   chain: ChainId;
   parent: ChainId;
   diffId: Digest;
+  /** The blob that it was unpacked from, or that its commit wrote. */
+  blob: Descriptor;
   bytes: number;
 }
 

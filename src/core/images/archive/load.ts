@@ -136,5 +136,7 @@ function entriesOf(read: ReadArchive): Entry[] | undefined {
 
 /** Progress in the words of `docker load`. */
 function loading(report: PullProgress | undefined): PullProgress | undefined {
-  return report && ((event) => report(event.status === 'Extracting' ? { ...event, status: 'Loading layer' } : event));
+  return report && ((event) => {
+    if (event.status === 'Extracting') report({ ...event, status: 'Loading layer' });
+  });
 }

@@ -8,7 +8,7 @@ import type { ImageCatalog } from '../catalog.ts';
 import type { Collector } from '../collect.ts';
 import { manifestLimits, parseConfig } from '../manifest.ts';
 import { hostPlatform } from '../platform.ts';
-import { familiarName, familiarString, repositoryOf, taggedName } from '../reference.ts';
+import { repositoryOf, taggedName } from '../reference.ts';
 import type { Reference } from '../reference.ts';
 import type { PullOptions, PullProgress, PullResult } from '../types.ts';
 import { piecesOf } from './body.ts';
@@ -32,7 +32,6 @@ const progressBytes = 512 * 1024;
 export function pullImage(parts: PullParts, reference: Reference, options: PullOptions): Promise<PullResult> {
   return atEndpoints(parts.client, reference, options, async (repository) => {
     const top = await fetchManifest(repository, reference.digest ?? reference.tag!, reference.digest, options.signal);
-    options.onProgress?.({ status: `Pulling from ${reference.domain === 'docker.io' ? reference.path : familiarName({ ...reference, domain: 'docker.io' })}` });
     const found = await fetchForPlatform(repository, top, options.platform ?? hostPlatform(), options.signal);
     return pullManifest(parts, repository, reference, top.descriptor.digest, found, options);
   });
@@ -56,8 +55,6 @@ async function pullManifest(parts: PullParts, repository: Repository, reference:
     const image = await catalog.put({ id, manifest: found.descriptor, layers: manifest.layers }, config, names, [`${repositoryOf(reference)}@${digest}`]);
     if (before) await collector.releaseBlobs([before.manifest.digest, ...before.layers.map((layer) => layer.digest)]);
     const updated = !before || names.some((name) => !before.names.includes(name));
-    options.onProgress?.({ status: `Digest: ${digest}` });
-    options.onProgress?.({ status: `Status: ${updated ? 'Downloaded newer image' : 'Image is up to date'} for ${familiarString(reference)}` });
     return { image, digest, updated };
   });
 }

@@ -39,7 +39,6 @@ export function pushImage(parts: PushParts, image: Image, reference: Reference, 
       await readBody(response, registryLimits.errorBytes);
     });
     await catalog.name(image.id, [], [`${repositoryOf(reference)}@${image.manifest.digest}`]);
-    options.onProgress?.({ status: `${reference.tag}: digest: ${image.manifest.digest} size: ${data.length}` });
     return { digest: image.manifest.digest, size: data.length };
   });
 }

@@ -92,7 +92,7 @@ export class OverlaySnapshots implements Snapshots {
       const done = await pool.run({ blob: content.path(blob.digest), target, diffId, ...options });
       const dir = places.newName();
       await rename(target, places.layer(dir));
-      await layers.put({ id: chain, parent, dir, diffId, bytes: done.bytes, inodes: done.inodes });
+      await layers.put({ id: chain, parent, dir, diffId, blob, bytes: done.bytes, inodes: done.inodes });
       return chain;
     } finally {
       await rm(temporary, { recursive: true, force: true });
@@ -189,7 +189,7 @@ export class OverlaySnapshots implements Snapshots {
         const usage = await usageOf(files);
         const dir = places.newName();
         await rename(files, places.layer(dir));
-        await layers.put({ id: chain, parent: record.parent, dir, diffId, ...usage });
+        await layers.put({ id: chain, parent: record.parent, dir, diffId, blob: descriptor, ...usage });
       }
       await active.delete(key);
       await places.discard(join(places.root, 'active', record.dir));
@@ -205,7 +205,7 @@ export class OverlaySnapshots implements Snapshots {
   }
 
   layers(): readonly LayerInfo[] {
-    return this.#parts.layers.list().map(({ id, parent, diffId, bytes }) => ({ chain: id, parent, diffId, bytes }));
+    return this.#parts.layers.list().map(({ id, parent, diffId, blob, bytes }) => ({ chain: id, parent, diffId, blob, bytes }));
   }
 
   active(): readonly { key: string; parent: ChainId }[] {

@@ -1,4 +1,4 @@
-import type { Digest } from '#core/content/types.ts';
+import type { Descriptor, Digest } from '#core/content/types.ts';
 import type { ChainId } from '../types.ts';
 
 export interface LayerRecord {
@@ -7,6 +7,7 @@ export interface LayerRecord {
   /** The name below `layers/`. */
   dir: string;
   diffId: Digest;
+  blob: Descriptor;
   bytes: number;
   inodes: number;
 }
