@@ -133,12 +133,15 @@ function addMarkers(result: SchemaField, markers: Record<string, unknown>): void
   if (preset !== undefined) result.d = parseDefault(preset);
 }
 
+/** Defaults given as the name of a Go constant. */
+const constants: Record<string, string> = { AzureDataDiskCachingReadWrite: 'ReadWrite', AzureSharedBlobDisk: 'Shared' };
+
 function parseDefault(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
+  const constant = /^ref\((\w+)\)$/.exec(text)?.[1];
+  if (constant === undefined) return JSON.parse(text) as unknown;
+  const value = constants[constant];
+  if (value === undefined) throw new Error(`the default ${text} is a constant that schema.ts does not know`);
+  return value;
 }
 
 function unknownType(type: string): never {

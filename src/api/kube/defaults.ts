@@ -1,5 +1,5 @@
 /** Defaults that the schema itself carries (`+default` markers), put where a field was left out. */
-import { type Message, findMessage, message as messageNamed } from './schema.ts';
+import { type Field, type Message, findMessage, message as messageNamed } from './schema.ts';
 import { isOpaque } from './special.ts';
 
 type JsonObject = { [key: string]: unknown };
@@ -13,7 +13,7 @@ export function applyDefaults(object: object, message: Message): void {
   for (const field of message.fields.values()) {
     const value = target[field.name];
     if (value === undefined) {
-      if (field.default !== undefined) target[field.name] = structuredClone(field.default);
+      if (isWritten(field)) target[field.name] = structuredClone(field.default);
       continue;
     }
     const inner = isOpaque(field.type) ? undefined : findMessage(field.type);
@@ -21,6 +21,12 @@ export function applyDefaults(object: object, message: Message): void {
     const each = field.repeated || field.map ? Object.values(value) : [value];
     for (const item of each) if (typeof item === 'object' && item !== null) applyDefaults(item as object, inner);
   }
+}
+
+/** Whether there is a default, and JSON tells it from the field's absence. */
+function isWritten(field: Field): boolean {
+  if (field.default === undefined) return false;
+  return field.pointer || field.keepZero || !['', 0, false].includes(field.default as string);
 }
 
 /** Whether the message or any inside it has a default, so that whole subtrees are passed over. */
@@ -32,7 +38,7 @@ function reachesDefault(message: Message, path: Set<string>): boolean {
   let result = false;
   for (const field of message.fields.values()) {
     const inner = isOpaque(field.type) ? undefined : findMessage(field.type);
-    if (field.default !== undefined || (inner !== undefined && reachesDefault(messageNamed(inner.name), path))) result = true;
+    if (isWritten(field) || (inner !== undefined && reachesDefault(messageNamed(inner.name), path))) result = true;
     if (result) break;
   }
   path.delete(message.name);

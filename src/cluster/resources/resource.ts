@@ -1,7 +1,9 @@
 /** Builds a resource of what is particular to its kind; all else is what every kind does. */
 import { isDeepStrictEqual } from 'node:util';
+import { applyDefaults } from '#api/kube/defaults.ts';
 import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
 import { dnsSubdomainErrors } from '#api/kube/names.ts';
+import { message as messageNamed } from '#api/kube/schema.ts';
 import { type KubeObject, apiVersionOf } from '#api/kube/types.ts';
 import { defaultColumns, defaultRow } from './columns.ts';
 import { carryMetadata, validateMetadata, validateMetadataUpdate } from './metadata.ts';
@@ -49,6 +51,7 @@ export function defineResource<T extends KubeObject>(options: ResourceOptions<T>
   const group = options.group ?? '';
   const version = options.version ?? 'v1';
   const namespaced = options.namespaced ?? true;
+  const message = options.message ?? `${group === '' ? 'core' : (group.split('.')[0] ?? group)}.${version}.${options.kind}`;
   const rules = { namespaced, name: options.name ?? dnsSubdomainErrors };
   const validate = (object: T): FieldError[] => [...validateMetadata(object.metadata, rules), ...(options.validate?.(object) ?? [])];
   return {
@@ -59,7 +62,7 @@ export function defineResource<T extends KubeObject>(options: ResourceOptions<T>
     shortNames: options.shortNames ?? [],
     categories: options.categories ?? [],
     verbs: options.verbs ?? allVerbs,
-    message: options.message ?? `${group === '' ? 'core' : (group.split('.')[0] ?? group)}.${version}.${options.kind}`,
+    message,
     storage: options.storage ?? (group === '' ? options.plural : `${options.plural}.${group}`),
     ...(options.convert === undefined ? {} : { convert: options.convert }),
     subresources: [...(options.subresources ?? []), ...(options.status === undefined ? [] : [statusSubresource(options)])],
@@ -71,6 +74,7 @@ export function defineResource<T extends KubeObject>(options: ResourceOptions<T>
     defaults: (object) => {
       object.apiVersion = apiVersionOf({ group, version });
       object.kind = options.kind;
+      applyDefaults(object, messageNamed(message));
       options.defaults?.(object);
     },
     prepareForCreate: (object) => prepareForCreate(options, object),

@@ -1,4 +1,4 @@
-/** What a pod, or the template of one, is given where it says nothing. */
+/** What a pod, or the template of one, is given where it says nothing, beyond the defaults that the schema carries. */
 import type { Container, EphemeralContainer, LifecycleHandler, PodSpec, Probe, Volume } from '#api/kube/types.ts';
 
 /** Mode 0644, for files of config maps, secrets and the downward API. */
@@ -43,10 +43,7 @@ function defaultContainer(container: AnyContainer, hostNetwork: boolean): void {
   container.terminationMessagePath ??= '/dev/termination-log';
   container.terminationMessagePolicy ??= 'File';
   container.resources ??= {};
-  for (const port of container.ports ?? []) {
-    port.protocol ??= 'TCP';
-    if (hostNetwork) port.hostPort ??= port.containerPort;
-  }
+  if (hostNetwork) for (const port of container.ports ?? []) port.hostPort ??= port.containerPort;
   for (const env of container.env ?? []) {
     if (env.valueFrom?.fieldRef !== undefined) env.valueFrom.fieldRef.apiVersion ??= 'v1';
   }
@@ -62,7 +59,6 @@ function defaultProbe(probe: Probe): void {
   probe.periodSeconds ??= 10;
   probe.successThreshold ??= 1;
   probe.failureThreshold ??= 3;
-  if (probe.grpc !== undefined) probe.grpc.service ??= '';
   defaultHandler(probe);
 }
 

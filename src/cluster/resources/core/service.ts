@@ -44,7 +44,6 @@ export const services = defineResource<Service>({
     if (spec.sessionAffinity === 'ClientIP') spec.sessionAffinityConfig ??= { clientIP: { timeoutSeconds: affinitySeconds } };
     spec.type ??= 'ClusterIP';
     for (const port of spec.ports ?? []) {
-      port.protocol ??= 'TCP';
       if (port.targetPort === undefined || port.targetPort === 0 || port.targetPort === '') port.targetPort = port.port;
     }
     if (spec.type === 'NodePort' || spec.type === 'LoadBalancer') spec.externalTrafficPolicy ??= 'Cluster';
