@@ -23,6 +23,7 @@ import { pathRoutes } from './discovery/index.ts';
 import type { Address } from './http/door.ts';
 import { HttpDoor } from './http/door.ts';
 import { localClient } from './local.ts';
+import { NodeDialer } from './node/dial.ts';
 import { connectors } from './node/index.ts';
 import type { CertificateAuthority } from './pki/authority.ts';
 import { openAuthority } from './pki/authority.ts';
@@ -97,7 +98,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   });
   const toNodes = await authority.issueClient({ commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] });
   const tls = { ...serving, clientCa: authority.certificate };
-  const door = new HttpDoor({ server, routes: pathRoutes, connectors: connectors({ ca: authority.certificate, ...toNodes }), tls, log });
+  const dialer = new NodeDialer({ ca: authority.certificate, ...toNodes });
+  const door = new HttpDoor({ server, routes: pathRoutes, connectors: connectors(dialer), tls, log });
   return {
     authority,
     listen: async (addresses) => {
@@ -114,6 +116,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       await caches.stop();
       await rootCa;
       await door.close();
+      dialer.close();
     },
   };
 }

@@ -1,12 +1,10 @@
+import type { NodeDialer } from './dial.ts';
+import { logConnector } from './log.ts';
+import { nodeProxyConnector } from './proxy.ts';
+import { streamConnectors } from './streams.ts';
 import type { Connectors } from './types.ts';
 
-/** How this server proves itself to nodes, and whom it trusts there; PEM. */
-export interface NodeAccess {
-  ca: string;
-  certificate: string;
-  key: string;
-}
-
-export function connectors(_access: NodeAccess): Connectors {
-  return [];
+/** Subresources that open a stream; those of resources that are not here answer that they are not implemented. */
+export function connectors(dialer: NodeDialer): Connectors {
+  return [logConnector(dialer), ...streamConnectors(dialer), nodeProxyConnector(dialer)];
 }
