@@ -1,120 +1,231 @@
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { newestApi, showApi } from '#api/docker/versions.ts';
+import type { Duplex, Readable } from 'node:stream';
 import type { JsonMessage } from '#api/docker/common.ts';
-import type { ContainerSummary } from '#api/docker/containers.ts';
-import type { ImageInspect } from '#api/docker/images.ts';
-import { Fault, type FaultKind } from '#lib/errors.ts';
-import type { DockerClient, DockerRequest, DockerResponse, DockerTransport, StreamOptions } from './types.ts';
+import type * as containers from '#api/docker/containers.ts';
+import type { EventMessage } from '#api/docker/events.ts';
+import type * as images from '#api/docker/images.ts';
+import type * as networks from '#api/docker/networks.ts';
+import type * as system from '#api/docker/system.ts';
+import { newestApi, showApi } from '#api/docker/versions.ts';
+import type * as volumes from '#api/docker/volumes.ts';
+import { Fault } from '#lib/errors.ts';
+import { readFrames, readLines } from './streams.ts';
+import { failureOf } from './transport.ts';
+import type { DockerAnswer, DockerRequest, DockerTransport, Output, QueryValue } from './types.ts';
 
-/** Bytes of an answer that is read whole. */
-const answerLimit = 64 << 20;
+type Query = Readonly<Record<string, QueryValue>>;
+type OnMessage = (message: JsonMessage) => void;
 
-const kinds: Readonly<Record<number, FaultKind>> = {
-  304: 'not-modified', 400: 'invalid', 401: 'unauthenticated', 403: 'forbidden', 404: 'not-found', 409: 'conflict', 501: 'not-implemented', 503: 'unavailable',
-};
-
-export function createDockerClient(transport: DockerTransport): DockerClient {
-  return new HttpDockerClient(transport);
+export interface BuildRequest {
+  /** A tar of the context. */
+  context: Readable | Uint8Array;
+  tags: readonly string[];
+  dockerfile?: string;
+  buildArgs?: Readonly<Record<string, string>>;
+  target?: string;
+  noCache?: boolean;
+  pull?: boolean;
+  networkMode?: string;
+  onMessage?: OnMessage;
+  signal?: AbortSignal;
 }
 
-class HttpDockerClient implements DockerClient {
+export interface LogRequest {
+  follow?: boolean;
+  tail?: number;
+  tty?: boolean;
+  signal?: AbortSignal;
+}
+
+/** See `types.ts`. Methods are named as Docker's commands are. */
+export class DockerClient {
   readonly #transport: DockerTransport;
-  readonly #prefix = `/v${showApi(newestApi)}`;
+  readonly #prefix: string;
 
-  constructor(transport: DockerTransport) {
+  constructor(transport: DockerTransport, apiVersion = showApi(newestApi)) {
     this.#transport = transport;
+    this.#prefix = `/v${apiVersion}`;
   }
 
-  async ping(): Promise<void> {
-    await this.#text({ method: 'GET', path: '/_ping' });
+  close(): void {
+    this.#transport.close();
   }
 
-  async inspectImage(name: string): Promise<ImageInspect | undefined> {
-    try {
-      return await this.#json<ImageInspect>({ method: 'GET', path: `/images/${name}/json` });
-    } catch (error) {
-      if (error instanceof Fault && error.kind === 'not-found') return undefined;
-      throw error;
+  async #send(request: DockerRequest): Promise<DockerAnswer> {
+    const answer = await this.#transport.request({ ...request, path: `${this.#prefix}${request.path}` });
+    if (answer.status >= 300) throw await failureOf(answer);
+    return answer;
+  }
+
+  async #json<T>(method: DockerRequest['method'], path: string, query: Query = {}, body?: object): Promise<T> {
+    const { body: answer } = await this.#send({ method, path, query, ...(body ? { body } : {}) });
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer) chunks.push(chunk as Buffer);
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T;
+  }
+
+  /** A call whose answer has no body that matters. */
+  async #call(method: DockerRequest['method'], path: string, query: Query = {}, body?: object): Promise<void> {
+    (await this.#send({ method, path, query, ...(body ? { body } : {}) })).body.resume();
+  }
+
+  /** Reads a progress stream to its end; its failure is thrown. Gives the last `aux`. */
+  async #progress(request: DockerRequest, onMessage: OnMessage = () => {}): Promise<unknown> {
+    let aux: unknown;
+    const { body } = await this.#send(request);
+    for await (const message of readLines<JsonMessage>(body as AsyncIterable<Uint8Array>)) {
+      if (message.errorDetail) {
+        const { code, message: text } = message.errorDetail;
+        throw new Fault('internal', text, code === undefined ? {} : { details: { exitCode: code } });
+      }
+      if (message.aux !== undefined) aux = message.aux;
+      onMessage(message);
     }
+    return aux;
   }
 
-  async pull(name: string, options: StreamOptions = {}): Promise<void> {
-    const query = new URLSearchParams({ fromImage: name });
-    if (!/[:@][^/]*$/.test(name)) query.set('tag', 'latest');
-    await this.#messages({ method: 'POST', path: `/images/create?${query}` }, options);
+  async ping(): Promise<{ apiVersion: string }> {
+    const answer = await this.#transport.request({ method: 'GET', path: '/_ping' });
+    if (answer.status !== 200) throw await failureOf(answer);
+    answer.body.resume();
+    return { apiVersion: answer.headers['api-version'] ?? '' };
   }
 
-  async importImage(archive: Readable, name: string, options: StreamOptions & { changes?: readonly string[] } = {}): Promise<void> {
-    const query = new URLSearchParams({ fromSrc: '-', repo: name });
-    for (const change of options.changes ?? []) query.append('changes', change);
-    const headers = { 'content-type': 'application/x-tar' };
-    await this.#messages({ method: 'POST', path: `/images/create?${query}`, headers, body: archive }, options);
+  version(): Promise<system.VersionResponse> {
+    return this.#json('GET', '/version');
   }
 
-  async build(context: Readable, options: Parameters<DockerClient['build']>[1]): Promise<string> {
-    const query = new URLSearchParams({ t: options.tag, version: '1', rm: '1', dockerfile: options.dockerfile ?? 'Dockerfile' });
-    if (options.buildArgs) query.set('buildargs', JSON.stringify(options.buildArgs));
-    const headers = { 'content-type': 'application/x-tar' };
+  info(): Promise<system.InfoResponse> {
+    return this.#json('GET', '/info');
+  }
+
+  async *events(query: { since?: string; until?: string; filters?: object } = {}, signal?: AbortSignal): AsyncGenerator<EventMessage> {
+    const { body } = await this.#send({ method: 'GET', path: '/events', query, ...(signal ? { signal } : {}) });
+    yield* readLines<EventMessage>(body as AsyncIterable<Uint8Array>);
+  }
+
+  /** Builds an image with the classic builder and gives its id. */
+  async build(request: BuildRequest): Promise<string> {
+    const { context, tags, buildArgs, onMessage, signal, noCache, networkMode, ...rest } = request;
+    const query = { version: '1', rm: true, t: tags, nocache: noCache, networkmode: networkMode, buildargs: buildArgs, ...rest };
+    const aux = await this.#progress({ method: 'POST', path: '/build', query, body: context, ...(signal ? { signal } : {}) }, onMessage);
+    return (aux as { ID?: string } | undefined)?.ID ?? '';
+  }
+
+  images(query: { all?: boolean; filters?: object } = {}): Promise<images.ImageSummary[]> {
+    return this.#json('GET', '/images/json', query);
+  }
+
+  inspectImage(name: string): Promise<images.ImageInspect> {
+    return this.#json('GET', `/images/${name}/json`);
+  }
+
+  async pull(fromImage: string, tag: string, onMessage?: OnMessage, signal?: AbortSignal): Promise<void> {
+    await this.#progress({ method: 'POST', path: '/images/create', query: { fromImage, tag }, ...(signal ? { signal } : {}) }, onMessage);
+  }
+
+  /** Makes an image of one layer of a tar of a root file system, and gives its id. */
+  async importImage(tar: Readable | Uint8Array, repo: string, tag: string, changes: readonly string[] = []): Promise<string> {
     let id = '';
-    const onMessage = (message: JsonMessage): void => {
-      const aux = message.aux as { ID?: string } | undefined;
-      if (aux?.ID) id = aux.ID;
-      options.onMessage?.(message);
-    };
-    await this.#messages({ method: 'POST', path: `/build?${query}`, headers, body: context }, { ...options, onMessage });
-    if (id === '') throw new Fault('internal', `the build of ${options.tag} ended without an image`);
+    await this.#progress({ method: 'POST', path: '/images/create', query: { fromSrc: '-', repo, tag, changes }, body: tar }, (m) => (id = m.status ?? id));
     return id;
   }
 
-  listContainers(options: { all?: boolean; labels?: readonly string[] } = {}): Promise<ContainerSummary[]> {
-    const query = new URLSearchParams({ all: options.all ? '1' : '0' });
-    if (options.labels) query.set('filters', JSON.stringify({ label: options.labels }));
-    return this.#json<ContainerSummary[]>({ method: 'GET', path: `/containers/json?${query}` });
+  async load(archive: Readable | Uint8Array, onMessage?: OnMessage): Promise<void> {
+    await this.#progress({ method: 'POST', path: '/images/load', query: { quiet: true }, body: archive }, onMessage);
   }
 
-  async #send(request: DockerRequest): Promise<DockerResponse> {
-    const response = await this.#transport({ ...request, path: this.#prefix + request.path });
-    if (response.status < 400) return response;
-    const text = await readAll(response.body);
-    throw new Fault(kinds[response.status] ?? 'internal', messageIn(text), { details: { status: response.status } });
+  tag(name: string, repo: string, tag: string): Promise<void> {
+    return this.#call('POST', `/images/${name}/tag`, { repo, tag });
   }
 
-  async #text(request: DockerRequest): Promise<string> {
-    return readAll((await this.#send(request)).body);
+  removeImage(name: string, query: { force?: boolean } = {}): Promise<images.ImageDeleteItem[]> {
+    return this.#json('DELETE', `/images/${name}`, query);
   }
 
-  async #json<T>(request: DockerRequest): Promise<T> {
-    return JSON.parse(await this.#text(request)) as T;
+  containers(query: { all?: boolean; filters?: object } = {}): Promise<containers.ContainerSummary[]> {
+    return this.#json('GET', '/containers/json', query);
   }
 
-  /** Reads a progress stream to its end; an error line in it is a fault. */
-  async #messages(request: DockerRequest, options: StreamOptions): Promise<void> {
-    const { body } = await this.#send({ ...request, signal: options.signal });
-    for await (const line of createInterface({ input: body })) {
-      if (line === '') continue;
-      const message = JSON.parse(line) as JsonMessage;
-      if (message.errorDetail) throw new Fault('invalid', message.errorDetail.message, { details: { code: message.errorDetail.code } });
-      options.onMessage?.(message);
-    }
+  create(request: containers.CreateRequest, name?: string): Promise<containers.CreateResponse> {
+    return this.#json('POST', '/containers/create', { name }, request);
+  }
+
+  inspect(id: string): Promise<containers.ContainerInspect> {
+    return this.#json('GET', `/containers/${id}/json`);
+  }
+
+  start(id: string): Promise<void> {
+    return this.#call('POST', `/containers/${id}/start`);
+  }
+
+  stop(id: string, seconds?: number): Promise<void> {
+    return this.#call('POST', `/containers/${id}/stop`, { t: seconds });
+  }
+
+  kill(id: string, signal?: string): Promise<void> {
+    return this.#call('POST', `/containers/${id}/kill`, { signal });
+  }
+
+  remove(id: string, query: { force?: boolean; v?: boolean } = {}): Promise<void> {
+    return this.#call('DELETE', `/containers/${id}`, query);
+  }
+
+  /** Resolves with the exit code. */
+  async wait(id: string, condition: 'not-running' | 'next-exit' | 'removed' = 'not-running'): Promise<number> {
+    return (await this.#json<containers.WaitResponse>('POST', `/containers/${id}/wait`, { condition })).StatusCode;
+  }
+
+  async *logs(id: string, request: LogRequest = {}): AsyncGenerator<Output> {
+    const query = { stdout: true, stderr: true, follow: request.follow, tail: request.tail };
+    const { body } = await this.#send({ method: 'GET', path: `/containers/${id}/logs`, query, ...(request.signal ? { signal: request.signal } : {}) });
+    yield* this.#output(body, request.tty ?? false);
+  }
+
+  /** A raw two-way stream to the container's main process. */
+  attach(id: string, query: { stdin?: boolean; stdout?: boolean; stderr?: boolean; logs?: boolean }): Promise<Duplex> {
+    return this.#transport.upgrade({ method: 'POST', path: `${this.#prefix}/containers/${id}/attach`, query: { stream: true, ...query } });
+  }
+
+  /** Runs a command in a running container to its end. */
+  async exec(id: string, command: readonly string[], options: { user?: string; env?: readonly string[] } = {}): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+    const request: containers.ExecCreateRequest = { Cmd: [...command], AttachStdout: true, AttachStderr: true, User: options.user, Env: [...(options.env ?? [])] };
+    const { Id } = await this.#json<{ Id: string }>('POST', `/containers/${id}/exec`, {}, request);
+    const socket = await this.#transport.upgrade({ method: 'POST', path: `${this.#prefix}/exec/${Id}/start`, body: { Detach: false, Tty: false } });
+    const output = { stdout: '', stderr: '' };
+    for await (const { stream, data } of this.#output(socket, false)) output[stream] += data.toString('utf8');
+    const { ExitCode } = await this.#json<containers.ExecInspect>('GET', `/exec/${Id}/json`);
+    return { exitCode: ExitCode ?? -1, ...output };
+  }
+
+  async *#output(body: Readable, tty: boolean): AsyncGenerator<Output> {
+    if (!tty) yield* readFrames(body as AsyncIterable<Uint8Array>);
+    else for await (const data of body) yield { stream: 'stdout', data: data as Buffer };
+  }
+
+  networks(query: { filters?: object } = {}): Promise<networks.NetworkInspect[]> {
+    return this.#json('GET', '/networks', query);
+  }
+
+  createNetwork(request: networks.NetworkCreateRequest): Promise<networks.NetworkCreateResponse> {
+    return this.#json('POST', '/networks/create', {}, request);
+  }
+
+  removeNetwork(name: string): Promise<void> {
+    return this.#call('DELETE', `/networks/${name}`);
+  }
+
+  volumes(query: { filters?: object } = {}): Promise<volumes.VolumeListResponse> {
+    return this.#json('GET', '/volumes', query);
+  }
+
+  createVolume(request: volumes.VolumeCreateRequest): Promise<volumes.VolumeInspect> {
+    return this.#json('POST', '/volumes/create', {}, request);
+  }
+
+  removeVolume(name: string, query: { force?: boolean } = {}): Promise<void> {
+    return this.#call('DELETE', `/volumes/${name}`, query);
   }
 }
 
-async function readAll(body: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > answerLimit) throw new Fault('too-large', `the engine answered more than ${answerLimit} bytes`);
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function messageIn(text: string): string {
-  try {
-    return (JSON.parse(text) as { message?: string }).message ?? text;
-  } catch {
-    return text;
-  }
-}
+/** A client of the engine that serves on a unix socket. */
+export { unixTransport } from './transport.ts';

@@ -1,43 +1,41 @@
 /**
- * The Docker client: what the demo and Gantry's own commands use. Its transport is injected: HTTP on a unix socket, or
- * anything that answers like it. Failures are `Fault`s with the server's message and `details.status`.
+ * A typed client of Docker's API, for `gantry demo`, the commands and tests. What carries the requests is injected: a unix
+ * socket (`unixTransport`), or anything of the same shape.
+ *
+ * A *request* has an answer whose body is a stream. An *upgrade* turns the connection into a raw two-way stream, for
+ * attach and exec. Failures are `Fault`s of the kind that the status means, with the engine's message.
  */
-import type { Readable } from 'node:stream';
-import type { JsonMessage } from '#api/docker/common.ts';
-import type { ContainerSummary } from '#api/docker/containers.ts';
-import type { ImageInspect } from '#api/docker/images.ts';
+import type { Duplex, Readable } from 'node:stream';
 
-export interface DockerClient {
-  ping(): Promise<void>;
-  /** The image, or undefined where there is none. */
-  inspectImage(name: string): Promise<ImageInspect | undefined>;
-  /** Pulls; each progress line goes to `onMessage`. */
-  pull(name: string, options?: StreamOptions): Promise<void>;
-  /** Makes an image of one layer from a root file system's tar. */
-  importImage(archive: Readable, name: string, options?: StreamOptions & { changes?: readonly string[] }): Promise<void>;
-  /** Builds from a context's tar; returns the image's id. */
-  build(context: Readable, options: StreamOptions & { tag: string; dockerfile?: string; buildArgs?: Readonly<Record<string, string>> }): Promise<string>;
-  listContainers(options?: { all?: boolean; labels?: readonly string[] }): Promise<ContainerSummary[]>;
+export interface DockerTransport {
+  request(request: DockerRequest): Promise<DockerAnswer>;
+  /** For `POST` with `Upgrade: tcp`; fails with the engine's error where it does not upgrade. */
+  upgrade(request: DockerRequest): Promise<Duplex>;
+  close(): void;
 }
-
-export interface StreamOptions {
-  onMessage?: (message: JsonMessage) => void;
-  signal?: AbortSignal;
-}
-
-/** Sends one request. The body of the answer is read by the caller. */
-export type DockerTransport = (request: DockerRequest) => Promise<DockerResponse>;
 
 export interface DockerRequest {
-  method: string;
-  /** With its query. */
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  /** Without version and query. */
   path: string;
+  query?: Readonly<Record<string, QueryValue>>;
   headers?: Readonly<Record<string, string>>;
-  body?: Readable | string;
+  /** An object is sent as JSON. */
+  body?: Readable | Uint8Array | object;
   signal?: AbortSignal;
 }
 
-export interface DockerResponse {
+/** undefined leaves the parameter out; a list repeats it; an object is sent as JSON. */
+export type QueryValue = string | number | boolean | undefined | readonly string[] | object;
+
+export interface DockerAnswer {
   status: number;
+  headers: Readonly<Record<string, string>>;
   body: Readable;
+}
+
+/** Output of a process, as it comes. */
+export interface Output {
+  stream: 'stdout' | 'stderr';
+  data: Buffer;
 }

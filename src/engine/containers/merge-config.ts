@@ -1,4 +1,5 @@
 /** A container's config: what was asked, completed by the image's defaults. */
+import { hostname } from 'node:os';
 import type { CreateRequest } from '#api/docker/containers.ts';
 import type { ContainerConfig, HealthConfig } from '#api/oci/image.ts';
 import { Fault } from '#lib/errors.ts';
@@ -17,7 +18,7 @@ export function mergeConfig(request: CreateRequest, image: ContainerConfig, id: 
   const entrypoint = cleared ? null : entrypointGiven ? asked.Entrypoint : (image.Entrypoint ?? null);
   const cmdGiven = (asked.Cmd?.length ?? 0) > 0;
   const config: ContainerConfig = {
-    Hostname: asked.Hostname || (request.HostConfig?.NetworkMode === 'host' ? '' : id.slice(0, 12)),
+    Hostname: asked.Hostname || (request.HostConfig?.NetworkMode === 'host' ? hostname() : id.slice(0, 12)),
     Domainname: asked.Domainname ?? '',
     User: asked.User || image.User || '',
     AttachStdin: asked.AttachStdin ?? false,
