@@ -68,7 +68,7 @@ export async function openRuntime(around: Surroundings): Promise<Runtime> {
   const registry = { mirrors: [...around.registryMirrors], insecure: [...around.insecureRegistries] };
   const images = await openImages({ content, snapshots, records, clock, random, log, registry });
   const sandboxes = await openSandboxes({ root: join(root, 'sandboxes'), kernel, records, clock, log });
-  const networks = await openNetworks({ root: join(root, 'networks'), kernel, records, instance, clock, random, log });
+  const networks = await openNetworks({ kernel, records, instance, clock, random, log });
   const volumes = await openVolumes({ root: join(root, 'volumes'), kernel, records, clock, random, log });
   const containers = await openContainers({
     root: join(root, 'containers'),

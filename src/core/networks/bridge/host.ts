@@ -1,0 +1,66 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Netlink } from '#sys/netlink/types.ts';
+import type { Kernel } from '#sys/types.ts';
+
+const defaultMtu = 1500;
+
+/** What networks need of the host: forwarding, the uplink's MTU, and each bridge's own settings. */
+export class HostSide {
+  readonly #kernel: Kernel;
+  readonly #sysctls: string;
+
+  constructor(kernel: Kernel, sysctls = '/proc/sys/net') {
+    this.#kernel = kernel;
+    this.#sysctls = sysctls;
+  }
+
+  /** Runs `use` with a handle on the host's network namespace, or on the one pinned at `path`. */
+  with<T>(use: (netlink: Netlink) => T, path?: string): T {
+    const netlink = this.#kernel.netlinks.open(path);
+    try {
+      return use(netlink);
+    } finally {
+      netlink.close();
+    }
+  }
+
+  enableForwarding(): void {
+    this.#set('ipv4/ip_forward', '1');
+  }
+
+  /** The MTU of the link that the default route takes. */
+  uplinkMtu(): number {
+    return this.with((netlink) => {
+      const route = netlink.routes().find((r) => r.destination === '0.0.0.0/0');
+      const link = netlink.links().find((l) => l.index === route?.link);
+      return link?.mtu ?? defaultMtu;
+    });
+  }
+
+  /** Makes the bridge, or completes one that is there: its address, and what published ports on loopback need. */
+  ensureBridge(name: string, gateway: string | undefined, mtu: number): void {
+    this.with((netlink) => {
+      if (!netlink.link(name)) netlink.createBridge(name, { mtu });
+      if (gateway !== undefined) netlink.addAddress(name, gateway);
+      netlink.setLink(name, { up: true });
+    });
+    this.#set(`ipv4/conf/${name}/route_localnet`, '1');
+  }
+
+  deleteLink(name: string): void {
+    this.with((netlink) => netlink.deleteLink(name));
+  }
+
+  /** In CIDR form: what the host's addresses and routes take. */
+  taken(): string[] {
+    return this.with((netlink) => [
+      ...netlink.addresses().filter((a) => a.family === 4).map((a) => a.address),
+      ...netlink.routes().map((r) => r.destination).filter((d) => !d.endsWith('/0')),
+    ]);
+  }
+
+  #set(path: string, value: string): void {
+    const file = `${this.#sysctls}/${path}`;
+    if (readFileSync(file, 'utf8').trim() !== value) writeFileSync(file, value);
+  }
+}

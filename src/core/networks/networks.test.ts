@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { createMemoryStore } from '#core/store/memory/store.ts';
+import { createRecords } from '#core/store/records.ts';
+import { systemClock } from '#lib/clock.ts';
+import { Fault } from '#lib/errors.ts';
+import { createLogger } from '#lib/log.ts';
+import { hex, systemRandom } from '#lib/random.ts';
+import { linuxKernel } from '#sys/linux.ts';
+import type { Kernel } from '#sys/types.ts';
+import { linkNames } from './links.ts';
+import { openNetworks } from './open.ts';
+import { dropTable } from './rules.ts';
+import type { Networks } from './types.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'it needs root';
+
+describe('networks', { skip }, () => {
+  const instance = hex(systemRandom, 3);
+  const names = linkNames(instance);
+  const directory = mkdtempSync(join(tmpdir(), 'gantry-net-'));
+  const records = createRecords(createMemoryStore());
+  const sandboxes: string[] = [];
+  let kernel: Kernel;
+  let networks: Networks;
+  const open = () => openNetworks({ kernel, records, instance, clock: systemClock, random: systemRandom, log: createLogger({ write: () => {} }) });
+  const bridge = () => networks.get('bridge')?.id ?? '';
+
+  /** A pinned namespace on a network. */
+  async function sandbox(id: string, network = bridge(), aliases: string[] = []): Promise<{ namespace: string; address: string }> {
+    const namespace = join(directory, id);
+    if (!sandboxes.includes(id)) {
+      kernel.namespaces.pin('net', namespace);
+      sandboxes.push(id);
+    }
+    const { address } = await networks.attach(network, { sandboxId: id, namespace, aliases });
+    return { namespace, address };
+  }
+
+  const inside = (namespace: string, script: string): string => execFileSync('nsenter', [`--net=${namespace}`, 'sh', '-c', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+
+  before(async () => {
+    kernel = linuxKernel();
+    networks = await open();
+  });
+  afterEach(async () => {
+    for (const id of sandboxes.splice(0)) {
+      for (const e of networks.endpoints({ sandbox: id })) await networks.detach(e.networkId, id);
+      kernel.namespaces.unpin(join(directory, id));
+    }
+    for (const n of networks.list()) if (!n.predefined) await networks.remove(n.id);
+  });
+  after(async () => {
+    await networks.close();
+    kernel.nft.run(dropTable(names.table));
+    const netlink = kernel.netlinks.open();
+    netlink.deleteLink(names.defaultBridge);
+    netlink.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  test('has the predefined networks, which cannot be removed', async () => {
+    assert.deepEqual(networks.list().map((n) => n.name).sort(), ['bridge', 'host', 'none']);
+    await assert.rejects(networks.remove(bridge()), /bridge is a pre-defined network and cannot be removed/);
+    await assert.rejects(networks.create({ name: 'host', driver: 'bridge' }), /operation is not permitted on predefined host network/);
+  });
+
+  test('endpoints of one network reach each other and the host', async () => {
+    const a = await sandbox('a');
+    const b = await sandbox('b');
+    assert.notEqual(a.address, b.address);
+    assert.match(inside(a.namespace, `busybox ping -c 1 -W 2 ${b.address}`), /1 packets received/);
+    const gateway = networks.get('bridge')?.ipam.config[0]?.gateway;
+    assert.match(inside(a.namespace, `busybox ping -c 1 -W 2 ${gateway}`), /1 packets received/);
+  });
+
+  test('networks are kept apart, and an internal one has no way out', async () => {
+    const one = await networks.create({ name: 'one', driver: 'bridge' });
+    const two = await networks.create({ name: 'two', driver: 'bridge', internal: true });
+    const a = await sandbox('a', one.id);
+    const b = await sandbox('b', two.id);
+    assert.throws(() => inside(a.namespace, `busybox ping -c 1 -W 1 ${b.address}`));
+    assert.doesNotMatch(inside(b.namespace, 'busybox ip route'), /default/);
+    await assert.rejects(networks.remove(one.id), (error: Fault) => error.kind === 'forbidden' && /has active endpoints/.test(error.message));
+  });
+
+  test('publishes a port on every local address, loopback and IPv6 too, and to the container itself', async () => {
+    const a = await sandbox('a');
+    const server = execServer(a.namespace, 8080);
+    await new Promise((resolve) => server.stdout?.once('data', resolve));
+    try {
+      const [first] = await networks.publish('a', [{ containerPort: 8080, protocol: 'tcp' }]);
+      const port = first?.hostPort ?? 0;
+      const gateway = networks.get('bridge')?.ipam.config[0]?.gateway;
+      for (const host of ['127.0.0.1', gateway, '[::1]']) {
+        const answer = await fetch(`http://${host}:${port}/`);
+        assert.equal(await answer.text(), 'here', `by ${host}`);
+      }
+      assert.equal(await output(a.namespace, `curl -s -m 3 http://${gateway}:${port}/`), 'here');
+    } finally {
+      server.kill('SIGKILL');
+    }
+  });
+
+  test('a port that is taken is refused in the words that clients know, and nothing stays half published', async () => {
+    await sandbox('a');
+    const taken = createServer().listen(0, '0.0.0.0');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as { port: number };
+    try {
+      await assert.rejects(networks.publish('a', [{ containerPort: 1, protocol: 'tcp' }, { containerPort: 2, protocol: 'tcp', hostPort: port }]), new RegExp(`Bind for 0.0.0.0:${port} failed: port is already allocated`));
+      assert.deepEqual(networks.published('a'), []);
+    } finally {
+      taken.close();
+    }
+  });
+
+  test('containers of a network of their own find each other by name, and survive a restart of the daemon', async () => {
+    const net = await networks.create({ name: 'apps', driver: 'bridge' });
+    const a = await sandbox('a', net.id, ['web']);
+    const b = await sandbox('b', net.id, ['db', 'store']);
+    await networks.serveNames('a', { namespace: a.namespace, upstreams: [] });
+    await networks.publish('b', [{ containerPort: 9, protocol: 'tcp', hostPort: 0 }]);
+    const published = networks.published('b');
+    assert.match(await asked(a.namespace, 'store'), new RegExp(b.address.replaceAll('.', '\\.')));
+    await networks.close();
+    networks = await open();
+    assert.match(await asked(a.namespace, 'db.apps'), new RegExp(b.address.replaceAll('.', '\\.')));
+    assert.deepEqual(networks.published('b'), published);
+    assert.equal(networks.endpoints({ network: net.id }).length, 2);
+  });
+
+  test('takes the address that is asked for, once', async () => {
+    const net = await networks.create({ name: 'fixed', driver: 'bridge', ipam: { config: [{ subnet: '10.213.7.0/24' }] } });
+    const namespace = join(directory, 'a');
+    kernel.namespaces.pin('net', namespace);
+    sandboxes.push('a');
+    const endpoint = await networks.attach(net.id, { sandboxId: 'a', namespace, address: '10.213.7.9' });
+    assert.equal(endpoint.address, '10.213.7.9');
+    assert.equal(endpoint.mac, '02:42:0a:d5:07:09');
+    await assert.rejects(networks.attach(net.id, { sandboxId: 'z', namespace, address: '10.213.7.9' }), /Address already in use/);
+    await assert.rejects(networks.create({ name: 'clash', driver: 'bridge', ipam: { config: [{ subnet: '10.213.0.0/16' }] } }), /Pool overlaps/);
+  });
+});
+
+/** An HTTP server inside, as a process of its own. */
+function execServer(namespace: string, port: number) {
+  const program = `require('node:http').createServer((q, r) => r.end('here')).listen(${port}, () => console.log('up'))`;
+  return execFile('nsenter', [`--net=${namespace}`, process.execPath, '-e', program]);
+}
+
+/** Asks the name server, which this process runs, so nothing here may wait synchronously. */
+function asked(namespace: string, name: string): Promise<string> {
+  return new Promise((resolve) => {
+    execFile('nsenter', [`--net=${namespace}`, 'busybox', 'nslookup', name, '127.0.0.11'], (_error, stdout) => resolve(stdout));
+  });
+}
+
+function output(namespace: string, script: string): Promise<string> {
+  return new Promise((resolve) => {
+    execFile('nsenter', [`--net=${namespace}`, 'sh', '-c', script], (_error, stdout) => resolve(stdout));
+  });
+}

@@ -1,0 +1,64 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Fault } from '#lib/errors.ts';
+import { formatIpv4, overlaps, parseCidr, type Ipv4Block } from '#lib/ipv4.ts';
+import type { Kernel } from '#sys/types.ts';
+
+/** The address ranges of a cluster; chosen once, then kept. */
+export interface ClusterNetwork {
+  /** Pods of this node, `10.244.0.0/24`, cut from a /16. */
+  podSubnet: string;
+  serviceCidr: string;
+}
+
+/** Kubernetes' usual ranges come first; a host or another instance that has them moves us on. */
+const podFirst = 244;
+const serviceFirst = 96;
+const tries = 100;
+
+/** The ranges in `file`, or new ones that overlap no address and no route of the host. */
+export function clusterNetwork(file: string, kernel: Kernel): ClusterNetwork {
+  const saved = read(file);
+  if (saved) return saved;
+  const taken = hostBlocks(kernel);
+  const chosen = { podSubnet: free(podFirst, 24, taken), serviceCidr: free(serviceFirst, 16, taken) };
+  mkdirSync(dirname(file), { recursive: true, mode: 0o711 });
+  writeFileSync(`${file}.new`, JSON.stringify(chosen));
+  renameSync(`${file}.new`, file);
+  return chosen;
+}
+
+/** The `number`th address of a range. */
+export function addressIn(cidr: string, number: number): string {
+  const block = parseCidr(cidr);
+  if (!block) throw new Fault('internal', `${cidr} is no IPv4 range`);
+  return formatIpv4(block.base + number);
+}
+
+function read(file: string): ClusterNetwork | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as ClusterNetwork;
+  } catch {
+    return undefined;
+  }
+}
+
+function hostBlocks(kernel: Kernel): Ipv4Block[] {
+  const netlink = kernel.netlinks.open();
+  try {
+    const texts = [...netlink.addresses().map((a) => a.address), ...netlink.routes().map((r) => r.destination)];
+    return texts.filter((t) => !t.endsWith('/0')).flatMap((t) => parseCidr(t) ?? []);
+  } finally {
+    netlink.close();
+  }
+}
+
+/** 10.N.0.0 for the first N from `first` on whose /16 is free. */
+function free(first: number, prefix: number, taken: readonly Ipv4Block[]): string {
+  for (let i = 0; i < tries; i++) {
+    const second = (first + i) % 256;
+    const whole = parseCidr(`10.${second}.0.0/16`);
+    if (whole && !taken.some((t) => overlaps(t, whole))) return `10.${second}.0.0/${prefix}`;
+  }
+  throw new Fault('exhausted', 'no free range in 10.0.0.0/8 for the cluster: free one of the host\'s routes in it');
+}
