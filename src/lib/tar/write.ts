@@ -10,6 +10,8 @@ const flags: Readonly<Record<TarEntryType, string>> = {
   file: '0', link: '1', symlink: '2', char: '3', block: '4', directory: '5', fifo: '6',
 };
 
+const pieceBytes = 128 * 1024;
+
 /** One member to write; a file's `body` has `entry.size` bytes. */
 export interface TarSource {
   entry: TarEntry;
@@ -71,9 +73,24 @@ export async function* encodeTar(members: AsyncIterable<TarSource> | Iterable<Ta
   yield tarEnd;
 }
 
-/** `encodeTar` as a stream. */
+/** `encodeTar` as a stream, in pieces of a good size. */
 export function writeTar(members: AsyncIterable<TarSource> | Iterable<TarSource>): Readable {
-  return Readable.from(encodeTar(members), { objectMode: false, highWaterMark: 256 * 1024 });
+  return Readable.from(gathered(encodeTar(members)), { objectMode: false, highWaterMark: 2 * pieceBytes });
+}
+
+/** Joins small pieces, since each one costs its readers (a compressor, a socket) a round trip. */
+async function* gathered(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of source) {
+    parts.push(part);
+    length += part.length;
+    if (length < pieceBytes) continue;
+    yield parts.length === 1 ? part : Buffer.concat(parts, length);
+    parts = [];
+    length = 0;
+  }
+  if (length > 0) yield Buffer.concat(parts, length);
 }
 
 function floorSeconds(nanos: bigint): number {

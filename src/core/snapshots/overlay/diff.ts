@@ -1,6 +1,6 @@
 import { createReadStream, lstatSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tarEntry } from '#lib/tar/types.ts';
 import type { TarEntry, TarEntryType } from '#lib/tar/types.ts';
@@ -8,6 +8,9 @@ import type { TarSource } from '#lib/tar/write.ts';
 import type { Files } from '#sys/fs/types.ts';
 import type { SnapshotChange } from '../types.ts';
 import { isWhiteout, opaqueXattr } from '../unpack/confined.ts';
+
+/** Bytes up to which a file is read as a whole. */
+const wholeBytes = 256 * 1024;
 
 /** One name in an upper directory. */
 interface Found {
@@ -79,11 +82,16 @@ export async function* diffMembers(upper: string, files: Files): AsyncGenerator<
       }
       links.set(`${stat.dev}:${stat.ino}`, path);
     }
-    yield type === 'file' && entry.size > 0 ? { entry, body: createReadStream(place, { highWaterMark: 256 * 1024 }) } : { entry };
+    yield type === 'file' && entry.size > 0 ? { entry, body: await bodyOf(place, entry.size) } : { entry };
     if (type === 'directory' && isOpaque(place, files)) {
       yield { entry: tarEntry(`${path}/.wh..wh..opq`, 'file', { mode: 0o600, mtime: stat.mtimeNs }) };
     }
   }
+}
+
+/** Small files are read at once: a stream for each of thousands costs more than their reading. */
+async function bodyOf(place: string, size: number): Promise<TarSource['body']> {
+  return size <= wholeBytes ? readFile(place) : createReadStream(place, { highWaterMark: 256 * 1024 });
 }
 
 /** Bytes of the files below `root`, each once, and how many names there are. */

@@ -259,6 +259,9 @@ export class OverlaySnapshots implements Snapshots {
         return files.pathOf(fd);
       });
       mounts.mount('overlay', target, 'overlay', parts.upper === undefined ? ['ro', ...options] : options);
+    } catch (error) {
+      if (!isFault(error, 'invalid')) throw error;
+      throw new Fault('precondition', `cannot mount overlayfs on ${target}; the file system of ${places.root} may not support it: use a directory on ext4, xfs or btrfs as root`, { cause: error });
     } finally {
       if (fd !== undefined) closeSync(fd);
     }

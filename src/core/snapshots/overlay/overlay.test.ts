@@ -37,6 +37,7 @@ onLinuxAsRoot('overlay snapshots', () => {
       writeFileSync(join(mounted, 'b'), 'mine');
       mkdirSync(join(root, 'snapshots/tmp/half/fs'), { recursive: true });
       mkdirSync(join(root, 'snapshots/layers/zz'));
+      mkdirSync(join(root, 'snapshots/views/ffffffffffffffff'));
       const away = dirname(await place.snapshots.mount('lost'));
       await place.snapshots.unmount('lost');
       rmSync(away, { recursive: true });
@@ -49,7 +50,7 @@ onLinuxAsRoot('overlay snapshots', () => {
       assert.deepEqual(readdirSync(join(root, 'snapshots/tmp')), []);
       assert.equal(existsSync(join(root, 'snapshots/layers/zz')), false);
       await place.snapshots.create('new', chain);
-      await place.snapshots.mount('new');
+      assert.match(await place.snapshots.mount('new'), /\/active\/[0-9a-z]\/merged$/, 'names stay short');
     });
 
     it('as many layers as an image may have are mounted, one more is refused', async () => {
@@ -74,6 +75,14 @@ onLinuxAsRoot('overlay snapshots', () => {
       }
       assert.deepEqual(readdirSync(join(place.root, 'snapshots/tmp')), []);
       assert.equal(place.snapshots.layers().length, 2);
+    });
+
+    it('a full disk is told as that, and leaves nothing', async () => {
+      const temporary = join(place.root, 'snapshots/tmp');
+      linuxMounts().mount('tmpfs', temporary, 'tmpfs', ['size=1m']);
+      const layer = await putLayer(place.content, [file('big', 'x'.repeat(3_000_000))]);
+      await assert.rejects(place.snapshots.unpack('', layer.descriptor, layer.diffId), (e) => isFault(e, 'exhausted') && /no space left/.test(e.message));
+      assert.deepEqual(readdirSync(temporary), []);
     });
 
     it('unpacking tells how far it is, and can be canceled', async () => {

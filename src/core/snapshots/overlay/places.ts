@@ -32,8 +32,10 @@ export class OverlayPlaces {
     const kept: Record<string, ReadonlySet<string>> = { layers: known.layers, active: known.active, views: new Set(), tmp: new Set() };
     for (const [folder, names] of Object.entries(kept)) {
       for (const name of await readdir(join(this.root, folder))) {
-        this.#next = Math.max(this.#next, (Number.parseInt(name, 36) || 0) + 1);
-        if (names.has(name)) continue;
+        if (names.has(name)) {
+          this.#next = Math.max(this.#next, Number.parseInt(name, 36) + 1);
+          continue;
+        }
         const left = join(this.root, folder, name);
         mounts.unmountTree(left);
         await rm(left, { recursive: true, force: true });

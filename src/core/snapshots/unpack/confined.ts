@@ -4,7 +4,7 @@ import { Fault, codeOf, isFault } from '#lib/errors.ts';
 import type { Files } from '#sys/fs/types.ts';
 
 /** Linux's, which Node does not name. */
-const openPath = 0o10000000;
+export const openPath = 0o10000000;
 const directoryFlags = openPath | constants.O_DIRECTORY;
 
 /** The errno of what Node or `Files` threw. */

@@ -4,7 +4,7 @@ import {
 import { Fault } from '#lib/errors.ts';
 import type { TarEntry } from '#lib/tar/types.ts';
 import type { Files } from '#sys/fs/types.ts';
-import { ConfinedTree, errnoOf, opaqueXattr } from './confined.ts';
+import { ConfinedTree, errnoOf, opaqueXattr, openPath } from './confined.ts';
 
 export const layerLimits = {
   /** Entries of one layer. */
@@ -172,7 +172,7 @@ export class LayerWriter {
 
   #owned(path: string, entry: TarEntry): void {
     lchownSync(path, entry.uid, entry.gid);
-    if (entry.type !== 'symlink') chmodSync(path, entry.mode);
+    if (entry.type !== 'symlink') changeMode(path, entry.mode);
     this.#attributes(path, entry);
   }
 
@@ -197,6 +197,16 @@ export class LayerWriter {
       this.#tree.clear(path);
       return make();
     }
+  }
+}
+
+/** chmod(2) that follows no link: where a container runs in the tree, it may have put one in the place of what was just made. */
+function changeMode(path: string, mode: number): void {
+  const fd = openSync(path, openPath | constants.O_NOFOLLOW);
+  try {
+    chmodSync(`/proc/self/fd/${fd}`, mode);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -11,6 +11,7 @@ import { TarDecoder } from '#lib/tar/decode.ts';
 import type { TarEvent } from '#lib/tar/decode.ts';
 import { decompress } from '#lib/tar/decompress.ts';
 import { linuxFiles } from '#sys/fs/linux.ts';
+import { errnoOf } from './confined.ts';
 import { LayerWriter } from './layer-writer.ts';
 import type { UnpackReply, UnpackRequest } from './messages.ts';
 
@@ -31,11 +32,15 @@ port.on('message', (message: UnpackRequest) => {
   unpack(message).then(
     (done) => reply({ kind: 'done', ...done }),
     (error: unknown) => {
-      const fault = asFault(error);
+      const fault = asFault(errnoOf(error) === 'ENOSPC' ? noSpace(message.target, error) : error);
       reply({ kind: 'failed', fault: fault.kind, message: fault.message });
     },
   );
 });
+
+function noSpace(target: string, cause: unknown): Fault {
+  return new Fault('exhausted', `layer: no space left on the device of ${target}; remove images or containers that are not needed`, { cause });
+}
 
 async function unpack(request: UnpackRequest & { kind: 'unpack' }): Promise<{ bytes: number; inodes: number }> {
   const writer = new LayerWriter(request.target, linuxFiles());
