@@ -7,41 +7,24 @@ import type * as networks from '#api/docker/networks.ts';
 import type * as system from '#api/docker/system.ts';
 import { newestApi, showApi } from '#api/docker/versions.ts';
 import type * as volumes from '#api/docker/volumes.ts';
-import { Fault } from '#lib/errors.ts';
+import { Fault, isFault } from '#lib/errors.ts';
 import { readFrames, readLines } from './streams.ts';
-import { failureOf } from './transport.ts';
-import type { DockerAnswer, DockerRequest, DockerTransport, Output, QueryValue } from './types.ts';
+import type {
+  BuildRequest, DockerAnswer, DockerClient, DockerRequest, DockerTransport, ExecResult, LogRequest, Output, QueryValue, StreamOptions,
+} from './types.ts';
+import { failureOf } from './unix.ts';
 
 type Query = Readonly<Record<string, QueryValue>>;
-type OnMessage = (message: JsonMessage) => void;
-
-export interface BuildRequest {
-  /** A tar of the context. */
-  context: Readable | Uint8Array;
-  tags: readonly string[];
-  dockerfile?: string;
-  buildArgs?: Readonly<Record<string, string>>;
-  target?: string;
-  noCache?: boolean;
-  pull?: boolean;
-  networkMode?: string;
-  onMessage?: OnMessage;
-  signal?: AbortSignal;
+/** A client over `transport`; it speaks the newest API version unless told otherwise. */
+export function createDockerClient(transport: DockerTransport, apiVersion: string = showApi(newestApi)): DockerClient {
+  return new HttpDockerClient(transport, apiVersion);
 }
 
-export interface LogRequest {
-  follow?: boolean;
-  tail?: number;
-  tty?: boolean;
-  signal?: AbortSignal;
-}
-
-/** See `types.ts`. Methods are named as Docker's commands are. */
-export class DockerClient {
+class HttpDockerClient implements DockerClient {
   readonly #transport: DockerTransport;
   readonly #prefix: string;
 
-  constructor(transport: DockerTransport, apiVersion = showApi(newestApi)) {
+  constructor(transport: DockerTransport, apiVersion: string) {
     this.#transport = transport;
     this.#prefix = `/v${apiVersion}`;
   }
@@ -69,7 +52,7 @@ export class DockerClient {
   }
 
   /** Reads a progress stream to its end; its failure is thrown. Gives the last `aux`. */
-  async #progress(request: DockerRequest, onMessage: OnMessage = () => {}): Promise<unknown> {
+  async #progress(request: DockerRequest, onMessage: StreamOptions['onMessage'] = () => {}): Promise<unknown> {
     let aux: unknown;
     const { body } = await this.#send(request);
     for await (const message of readLines<JsonMessage>(body as AsyncIterable<Uint8Array>)) {
@@ -103,35 +86,42 @@ export class DockerClient {
     yield* readLines<EventMessage>(body as AsyncIterable<Uint8Array>);
   }
 
-  /** Builds an image with the classic builder and gives its id. */
-  async build(request: BuildRequest): Promise<string> {
-    const { context, tags, buildArgs, onMessage, signal, noCache, networkMode, ...rest } = request;
-    const query = { version: '1', rm: true, t: tags, nocache: noCache, networkmode: networkMode, buildargs: buildArgs, ...rest };
+  async build(context: Readable | Uint8Array, options: BuildRequest): Promise<string> {
+    const { tag, buildArgs, onMessage, signal, noCache, networkMode, ...rest } = options;
+    const query = { version: '1', rm: true, t: tag, nocache: noCache, networkmode: networkMode, buildargs: buildArgs, ...rest };
     const aux = await this.#progress({ method: 'POST', path: '/build', query, body: context, ...(signal ? { signal } : {}) }, onMessage);
     return (aux as { ID?: string } | undefined)?.ID ?? '';
   }
 
-  images(query: { all?: boolean; filters?: object } = {}): Promise<images.ImageSummary[]> {
+  listImages(query: { all?: boolean; filters?: object } = {}): Promise<images.ImageSummary[]> {
     return this.#json('GET', '/images/json', query);
   }
 
-  inspectImage(name: string): Promise<images.ImageInspect> {
-    return this.#json('GET', `/images/${name}/json`);
+  async inspectImage(name: string): Promise<images.ImageInspect | undefined> {
+    try {
+      return await this.#json('GET', `/images/${name}/json`);
+    } catch (error) {
+      if (isFault(error, 'not-found')) return undefined;
+      throw error;
+    }
   }
 
-  async pull(fromImage: string, tag: string, onMessage?: OnMessage, signal?: AbortSignal): Promise<void> {
-    await this.#progress({ method: 'POST', path: '/images/create', query: { fromImage, tag }, ...(signal ? { signal } : {}) }, onMessage);
+  async pull(name: string, { onMessage, signal }: StreamOptions = {}): Promise<void> {
+    await this.#progress({ method: 'POST', path: '/images/create', query: { fromImage: name }, ...(signal ? { signal } : {}) }, onMessage);
   }
 
-  /** Makes an image of one layer of a tar of a root file system, and gives its id. */
-  async importImage(tar: Readable | Uint8Array, repo: string, tag: string, changes: readonly string[] = []): Promise<string> {
+  async importImage(archive: Readable | Uint8Array, name: string, options: StreamOptions & { changes?: readonly string[] } = {}): Promise<string> {
     let id = '';
-    await this.#progress({ method: 'POST', path: '/images/create', query: { fromSrc: '-', repo, tag, changes }, body: tar }, (m) => (id = m.status ?? id));
+    const query = { fromSrc: '-', repo: name, changes: options.changes ?? [] };
+    await this.#progress({ method: 'POST', path: '/images/create', query, body: archive, ...(options.signal ? { signal: options.signal } : {}) }, (message) => {
+      id = message.status ?? id;
+      options.onMessage?.(message);
+    });
     return id;
   }
 
-  async load(archive: Readable | Uint8Array, onMessage?: OnMessage): Promise<void> {
-    await this.#progress({ method: 'POST', path: '/images/load', query: { quiet: true }, body: archive }, onMessage);
+  async load(archive: Readable | Uint8Array, { onMessage, signal }: StreamOptions = {}): Promise<void> {
+    await this.#progress({ method: 'POST', path: '/images/load', query: { quiet: true }, body: archive, ...(signal ? { signal } : {}) }, onMessage);
   }
 
   tag(name: string, repo: string, tag: string): Promise<void> {
@@ -142,15 +132,15 @@ export class DockerClient {
     return this.#json('DELETE', `/images/${name}`, query);
   }
 
-  containers(query: { all?: boolean; filters?: object } = {}): Promise<containers.ContainerSummary[]> {
-    return this.#json('GET', '/containers/json', query);
+  listContainers(options: { all?: boolean; labels?: readonly string[] } = {}): Promise<containers.ContainerSummary[]> {
+    return this.#json('GET', '/containers/json', { all: options.all, ...(options.labels ? { filters: { label: options.labels } } : {}) });
   }
 
-  create(request: containers.CreateRequest, name?: string): Promise<containers.CreateResponse> {
+  createContainer(request: containers.CreateRequest, name?: string): Promise<containers.CreateResponse> {
     return this.#json('POST', '/containers/create', { name }, request);
   }
 
-  inspect(id: string): Promise<containers.ContainerInspect> {
+  inspectContainer(id: string): Promise<containers.ContainerInspect> {
     return this.#json('GET', `/containers/${id}/json`);
   }
 
@@ -166,11 +156,10 @@ export class DockerClient {
     return this.#call('POST', `/containers/${id}/kill`, { signal });
   }
 
-  remove(id: string, query: { force?: boolean; v?: boolean } = {}): Promise<void> {
+  removeContainer(id: string, query: { force?: boolean; v?: boolean } = {}): Promise<void> {
     return this.#call('DELETE', `/containers/${id}`, query);
   }
 
-  /** Resolves with the exit code. */
   async wait(id: string, condition: 'not-running' | 'next-exit' | 'removed' = 'not-running'): Promise<number> {
     return (await this.#json<containers.WaitResponse>('POST', `/containers/${id}/wait`, { condition })).StatusCode;
   }
@@ -181,13 +170,11 @@ export class DockerClient {
     yield* this.#output(body, request.tty ?? false);
   }
 
-  /** A raw two-way stream to the container's main process. */
   attach(id: string, query: { stdin?: boolean; stdout?: boolean; stderr?: boolean; logs?: boolean }): Promise<Duplex> {
     return this.#transport.upgrade({ method: 'POST', path: `${this.#prefix}/containers/${id}/attach`, query: { stream: true, ...query } });
   }
 
-  /** Runs a command in a running container to its end. */
-  async exec(id: string, command: readonly string[], options: { user?: string; env?: readonly string[] } = {}): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  async exec(id: string, command: readonly string[], options: { user?: string; env?: readonly string[] } = {}): Promise<ExecResult> {
     const request: containers.ExecCreateRequest = { Cmd: [...command], AttachStdout: true, AttachStderr: true, User: options.user, Env: [...(options.env ?? [])] };
     const { Id } = await this.#json<{ Id: string }>('POST', `/containers/${id}/exec`, {}, request);
     const socket = await this.#transport.upgrade({ method: 'POST', path: `${this.#prefix}/exec/${Id}/start`, body: { Detach: false, Tty: false } });
@@ -202,7 +189,7 @@ export class DockerClient {
     else for await (const data of body) yield { stream: 'stdout', data: data as Buffer };
   }
 
-  networks(query: { filters?: object } = {}): Promise<networks.NetworkInspect[]> {
+  listNetworks(query: { filters?: object } = {}): Promise<networks.NetworkInspect[]> {
     return this.#json('GET', '/networks', query);
   }
 
@@ -214,7 +201,7 @@ export class DockerClient {
     return this.#call('DELETE', `/networks/${name}`);
   }
 
-  volumes(query: { filters?: object } = {}): Promise<volumes.VolumeListResponse> {
+  listVolumes(query: { filters?: object } = {}): Promise<volumes.VolumeListResponse> {
     return this.#json('GET', '/volumes', query);
   }
 
@@ -226,6 +213,3 @@ export class DockerClient {
     return this.#call('DELETE', `/volumes/${name}`, query);
   }
 }
-
-/** A client of the engine that serves on a unix socket. */
-export { unixTransport } from './transport.ts';
