@@ -22,7 +22,10 @@ export async function saveArchive(parts: { content: Content; catalog: ImageCatal
   const blobs = new Map<string, Descriptor>();
   for (const { image } of chosen) for (const blob of await blobsOf(parts.content, image)) blobs.set(blob.digest, blob);
   const release = await parts.collector.pin([...blobs.values()].map((blob) => blob.digest));
-  return writeTar(members(parts.content, chosen, [...blobs.values()], release));
+  const archive = writeTar(members(parts.content, chosen, [...blobs.values()]));
+  // Also where its reader leaves before the first byte.
+  archive.once('close', release);
+  return archive;
 }
 
 function choose(catalog: ImageCatalog, references: readonly string[]): Chosen[] {
@@ -68,20 +71,16 @@ async function blobsOf(content: Content, image: Image): Promise<Descriptor[]> {
   return [image.manifest, { mediaType: mediaTypes.ociConfig, digest: image.id, size: config.size }, ...image.layers];
 }
 
-async function* members(content: Content, chosen: readonly Chosen[], blobs: readonly Descriptor[], release: () => void): AsyncGenerator<TarSource, void> {
-  try {
-    yield { entry: tarEntry('blobs', 'directory') };
-    yield { entry: tarEntry('blobs/sha256', 'directory') };
-    for (const { digest, size } of [...blobs].sort((a, b) => (a.digest < b.digest ? -1 : 1))) {
-      yield { entry: tarEntry(blobPath(digest), 'file', { size }), body: await content.open(digest) };
-    }
-    yield json('index.json', indexOf(chosen));
-    yield json('manifest.json', chosen.map(entryOf));
-    yield json('oci-layout', { imageLayoutVersion: '1.0.0' } satisfies OciLayout);
-    yield json('repositories', repositoriesOf(chosen));
-  } finally {
-    release();
+async function* members(content: Content, chosen: readonly Chosen[], blobs: readonly Descriptor[]): AsyncGenerator<TarSource, void> {
+  yield { entry: tarEntry('blobs', 'directory') };
+  yield { entry: tarEntry('blobs/sha256', 'directory') };
+  for (const { digest, size } of [...blobs].sort((a, b) => (a.digest < b.digest ? -1 : 1))) {
+    yield { entry: tarEntry(blobPath(digest), 'file', { size }), body: await content.open(digest) };
   }
+  yield json('index.json', indexOf(chosen));
+  yield json('manifest.json', chosen.map(entryOf));
+  yield json('oci-layout', { imageLayoutVersion: '1.0.0' } satisfies OciLayout);
+  yield json('repositories', repositoriesOf(chosen));
 }
 
 function indexOf(chosen: readonly Chosen[]): ImageIndex {

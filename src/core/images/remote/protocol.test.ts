@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { mediaTypes } from '#api/oci/image.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
@@ -143,6 +144,32 @@ onLinuxAsRoot('the registry protocol', () => {
       assert.equal((await images.pull(`${host}/flaky:1`)).updated, true);
       assert.equal(ranges.length, 3);
       assert.ok(ranges.slice(1).some((range) => range !== undefined && range !== 'bytes=0-'), String(ranges));
+    });
+
+    it('a layer that fails before its turn ends the pull, and what was downloaded stays for the next', async () => {
+      const parts = await Promise.all(['a', 'b', 'c'].map((name) => putLayer(place.content, [{ ...file(name, ''), entry: { ...file(name, '').entry, size: 50_000 }, body: randomBytes(50_000) }])));
+      const layers: Descriptor[] = [];
+      for (const { descriptor } of parts) {
+        layers.push(serve('three', descriptor.digest, mediaTypes.ociLayerGzip, await place.content.read(descriptor.digest)));
+        await place.content.delete(descriptor.digest);
+      }
+      const config: ImageConfig = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: parts.map((part) => part.diffId) } };
+      serve('three', '1', mediaTypes.ociManifest, { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: serve('three', 'config', mediaTypes.ociConfig, config), layers });
+      const last = served.get(`three/blobs/${layers[2]!.digest}`)!;
+      served.delete(`three/blobs/${layers[2]!.digest}`);
+      handler = (_request, response, url) => {
+        if (url.pathname !== `/v2/three/blobs/${layers[0]!.digest}`) return false;
+        void sleep(150).then(() => response.end(served.get(`three/blobs/${layers[0]!.digest}`)!.data));
+        return true;
+      };
+      const images = await open();
+      await assert.rejects(images.pull(`${host}/three:1`), (e) => isFault(e, 'not-found'));
+      served.set(`three/blobs/${layers[2]!.digest}`, last);
+      requests.length = 0;
+      const both = await Promise.all([images.pull(`${host}/three:1`), images.pull(`${host}/three:1`)]);
+      assert.equal(both[0].image.id, both[1].image.id);
+      const fetched = requests.filter((request) => request.includes(layers[2]!.digest) || request.includes(layers[1]!.digest));
+      assert.deepEqual(fetched, [`GET /v2/three/blobs/${layers[2]!.digest}`], 'one is there, the other is fetched once for both');
     });
 
     it('docker.io is asked by way of its mirrors, and itself where they fail', async () => {

@@ -79,6 +79,8 @@ async function transferLayers(parts: PullParts, repository: Repository, layers: 
       report(layer, 'Download complete');
     });
   });
+  // A later layer may fail before its turn has come; its failure is met then.
+  for (const one of downloads) one.catch(() => {});
   try {
     await unpackLayers(snapshots, { layers, config }, { ...options, signal, ready: (i) => downloads[i]! });
   } catch (error) {
