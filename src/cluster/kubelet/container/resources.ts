@@ -1,0 +1,56 @@
+/** Requests and limits as cgroup settings; quality of service. */
+import type { Container, Pod } from '#api/kube/types.ts';
+import { compareQuantities, quantityMilliValue, quantityValue } from '#api/kube/quantity.ts';
+import type { ResourceSpec } from '#core/containers/types.ts';
+
+export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
+
+/** Scheduling period of the CPU quota, in microseconds. */
+const cpuPeriod = 100_000;
+const leastQuota = 1000;
+const leastShares = 2;
+const mostShares = 262_144;
+
+export function qosClassOf(pod: Pod): QosClass {
+  const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+  let any = false;
+  let guaranteed = true;
+  for (const { resources } of containers) {
+    for (const name of ['cpu', 'memory']) {
+      const limit = resources?.limits?.[name];
+      const request = resources?.requests?.[name] ?? limit;
+      if (isSet(limit) || isSet(request)) any = true;
+      if (!isSet(limit) || compareQuantities(request!, limit!) !== 0) guaranteed = false;
+    }
+  }
+  return any ? (guaranteed ? 'Guaranteed' : 'Burstable') : 'BestEffort';
+}
+
+function isSet(quantity: string | undefined): boolean {
+  return quantity !== undefined && compareQuantities(quantity, '0') > 0;
+}
+
+export function cgroupResources(container: Container): ResourceSpec {
+  const { limits = {}, requests = {} } = container.resources ?? {};
+  const cpuRequest = requests['cpu'] ?? limits['cpu'];
+  const spec: ResourceSpec = { cpuShares: cpuRequest === undefined ? leastShares : sharesOf(cpuRequest) };
+  if (isSet(limits['cpu'])) {
+    spec.cpuPeriod = cpuPeriod;
+    spec.cpuQuota = Math.max(leastQuota, Math.floor((quantityMilliValue(limits['cpu']!) * cpuPeriod) / 1000));
+  }
+  if (isSet(limits['memory'])) spec.memoryBytes = quantityValue(limits['memory']!);
+  return spec;
+}
+
+function sharesOf(cpu: string): number {
+  return Math.min(mostShares, Math.max(leastShares, Math.floor((quantityMilliValue(cpu) * 1024) / 1000)));
+}
+
+/** The kernel kills BestEffort first, Guaranteed last, and in between who asked for less of the memory. */
+export function oomScoreAdj(pod: Pod, container: Container, nodeMemory: number): number {
+  const qos = qosClassOf(pod);
+  if (qos === 'Guaranteed') return -997;
+  if (qos === 'BestEffort') return 1000;
+  const request = quantityValue(container.resources?.requests?.['memory'] ?? container.resources?.limits?.['memory'] ?? '0');
+  return Math.min(999, Math.max(3, 1000 - Math.floor((1000 * request) / nodeMemory)));
+}

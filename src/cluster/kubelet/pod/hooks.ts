@@ -1,0 +1,74 @@
+/** Life cycle hooks of containers, and stopping them with grace. */
+import { constants } from 'node:os';
+import type { Container, Pod } from '#api/kube/types.ts';
+import { runHandler } from '../probes/handlers.ts';
+import type { HandlerTarget } from '../probes/handlers.ts';
+import { labelOf } from '../types.ts';
+import type { NodeContext } from '../types.ts';
+
+const sigterm = 15;
+const sigkill = 9;
+/** postStart has no limit of its own in the API; longer than this it has failed. */
+const postStartLimitMs = 600_000;
+
+/** Runs postStart. False: it failed, the container is to be stopped. */
+export async function runPostStart(node: NodeContext, pod: Pod, container: Container, target: HandlerTarget): Promise<boolean> {
+  const hook = container.lifecycle?.postStart;
+  if (!hook) return true;
+  const { ok, output } = await runHandler(node, hook, target, postStartLimitMs);
+  if (!ok) node.recorder.pod(pod, 'Warning', 'FailedPostStartHook', `PostStartHook failed: ${output}`, container.name);
+  return ok;
+}
+
+/** The signal that the image asks for, else SIGTERM. */
+function stopSignalOf(node: NodeContext, id: string): number {
+  const image = node.core.containers.get(id)?.labels[labelOf.image];
+  const wanted = image === undefined ? undefined : node.core.images.get(image)?.config.config?.StopSignal;
+  if (!wanted) return sigterm;
+  if (/^\d+$/.test(wanted)) return Number(wanted);
+  const name = wanted.startsWith('SIG') ? wanted : `SIG${wanted}`;
+  return (constants.signals as Record<string, number>)[name] ?? sigterm;
+}
+
+/** A container on its way out: preStop, the signal, and after the grace period SIGKILL. */
+export class Stopping {
+  readonly done: Promise<void>;
+  readonly #node: NodeContext;
+  readonly #id: string;
+  #deadline: number;
+
+  constructor(node: NodeContext, pod: Pod, container: Container, target: HandlerTarget, graceMs: number) {
+    this.#node = node;
+    this.#id = target.id;
+    this.#deadline = node.clock.now() + graceMs;
+    this.done = this.#run(pod, container, target, graceMs);
+  }
+
+  async #run(pod: Pod, container: Container, target: HandlerTarget, graceMs: number): Promise<void> {
+    const { clock, core, recorder } = this.#node;
+    recorder.pod(pod, 'Normal', 'Killing', `Stopping container ${container.name}`, container.name);
+    const hook = container.lifecycle?.preStop;
+    if (hook && graceMs > 0) {
+      const { ok, output } = await Promise.race([runHandler(this.#node, hook, target, graceMs), this.#exited()]);
+      if (!ok) recorder.pod(pod, 'Warning', 'FailedPreStopHook', `PreStopHook failed: ${output}`, container.name);
+    }
+    const left = Math.max(0, this.#deadline - clock.now());
+    // As Kubernetes: after a hook that used up the grace, two seconds more.
+    const timeoutMs = hook && graceMs > 0 ? Math.max(left, 2000) : left;
+    await core.containers.stop(this.#id, { signal: timeoutMs === 0 ? sigkill : stopSignalOf(this.#node, this.#id), timeoutMs });
+  }
+
+  async #exited(): Promise<{ ok: boolean; output: string }> {
+    await this.#node.core.containers.wait(this.#id);
+    return { ok: true, output: '' };
+  }
+
+  /** The grace was made shorter. */
+  hasten(graceMs: number): void {
+    const { clock, core } = this.#node;
+    const deadline = clock.now() + graceMs;
+    if (deadline >= this.#deadline) return;
+    this.#deadline = deadline;
+    clock.after(graceMs, () => void core.containers.kill(this.#id, sigkill).catch(() => {}));
+  }
+}

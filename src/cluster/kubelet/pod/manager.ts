@@ -1,0 +1,78 @@
+/** All pods of the node: one worker each, fed by the watch and by the events of containers. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Pod } from '#api/kube/types.ts';
+import { podObjects } from '../objects.ts';
+import { labelOf, owner } from '../types.ts';
+import type { NodeContext } from '../types.ts';
+import { clearNode } from './place.ts';
+import { PodWorker } from './worker.ts';
+
+export class PodManager {
+  readonly #node: NodeContext;
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #pods = new Map<string, Pod>();
+  readonly #unobserve: () => void;
+
+  constructor(node: NodeContext) {
+    this.#node = node;
+    this.#unobserve = node.core.containers.observe((event) => {
+      if (event.status.owner === owner) this.#workers.get(event.status.labels[labelOf.uid] ?? '')?.wake();
+    });
+  }
+
+  /** By namespace and name, as the server's requests name it. */
+  find(namespace: string, name: string): Pod | undefined {
+    return [...this.#pods.values()].find((pod) => pod.metadata.namespace === namespace && pod.metadata.name === name && !pod.metadata.deletionTimestamp) ?? [...this.#pods.values()].find((pod) => pod.metadata.namespace === namespace && pod.metadata.name === name);
+  }
+
+  /** A pod of this node, new or changed. */
+  set(pod: Pod): void {
+    const uid = pod.metadata.uid!;
+    this.#pods.set(uid, pod);
+    const worker = this.#workers.get(uid);
+    if (worker) {
+      worker.update(pod);
+      return;
+    }
+    const objects = podObjects(this.#node.client, pod.metadata.namespace!);
+    const made = new PodWorker(this.#node, pod, objects, () => {
+      this.#workers.delete(uid);
+      this.#pods.delete(uid);
+    });
+    this.#workers.set(uid, made);
+    if (pod.metadata.deletionTimestamp) made.update(pod);
+  }
+
+  remove(pod: Pod): void {
+    this.#workers.get(pod.metadata.uid!)?.gone();
+  }
+
+  /** The whole list, at the start and after a gap in the watch. What is here and not in it goes. */
+  async replace(pods: readonly Pod[]): Promise<void> {
+    const uids = new Set(pods.map((pod) => pod.metadata.uid!));
+    for (const pod of pods) this.set(pod);
+    for (const [uid, worker] of this.#workers) if (!uids.has(uid)) worker.gone();
+    for (const uid of this.#uidsOnNode()) {
+      if (uids.has(uid) || this.#workers.has(uid)) continue;
+      this.#node.log.info('removing what is left of a pod that is gone', { uid });
+      try {
+        await clearNode(this.#node, uid);
+      } catch (error) {
+        this.#node.log.error('cannot remove what is left of a pod', { uid, error });
+      }
+    }
+  }
+
+  #uidsOnNode(): Set<string> {
+    const { core, root, nodeName } = this.#node;
+    const directory = join(root, 'pods');
+    const labelled = [...core.containers.list({ owner }), ...core.sandboxes.list({ owner })].filter(({ labels }) => labels[labelOf.node] === nodeName);
+    return new Set([...labelled.map(({ labels }) => labels[labelOf.uid]!), ...(existsSync(directory) ? readdirSync(directory) : [])]);
+  }
+
+  async stop(): Promise<void> {
+    this.#unobserve();
+    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
+  }
+}

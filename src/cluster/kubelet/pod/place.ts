@@ -1,0 +1,48 @@
+/** A pod's place on the node: directories, sandbox, network, cgroup. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Pod } from '#api/kube/types.ts';
+import type { PodFacts } from '../container/fields.ts';
+import { podCgroup } from '../container/spec.ts';
+import { labelOf, owner } from '../types.ts';
+import type { NodeContext } from '../types.ts';
+import { podDirectory, removePodDirectory } from '../volumes/manager.ts';
+import type { PodVolumes } from '../volumes/manager.ts';
+import { discardAttempt, removeLogs } from './attempts.ts';
+import { writePodFiles } from './files.ts';
+import { ensureSandbox, releaseSandbox } from './sandbox.ts';
+
+/** Makes what is missing: sandbox with network, files, volumes. */
+export async function prepareNode(node: NodeContext, pod: Pod, volumes: PodVolumes, facts: PodFacts): Promise<void> {
+  const address = await ensureSandbox(node, pod);
+  writePodFiles(join(podDirectory(node, pod.metadata.uid!), 'etc'), pod, address, node.nodeName, node);
+  await volumes.setUp(pod, { ...facts, podIp: address });
+}
+
+/** The network is given back; containers that ended, with logs, and volumes stay. */
+export function releaseNode(node: NodeContext, uid: string): Promise<void> {
+  return releaseSandbox(node, uid);
+}
+
+export async function tearDownNode(node: NodeContext, pod: Pod, volumes: PodVolumes): Promise<void> {
+  const { uid, namespace, name } = pod.metadata;
+  await clearNode(node, uid!);
+  volumes.tearDown(uid!);
+  removeLogs(node, namespace!, name!, uid!);
+}
+
+/** Removes containers, sandbox, cgroup and directory of a pod that may be known by its uid alone. */
+export async function clearNode(node: NodeContext, uid: string): Promise<void> {
+  for (const { id, labels } of node.core.containers.list({ owner })) {
+    if (labels[labelOf.uid] === uid && labels[labelOf.node] === node.nodeName) await discardAttempt(node, id);
+  }
+  await releaseSandbox(node, uid);
+  const cgroup = podCgroup(node, uid);
+  if (node.core.kernel.cgroups.exists(cgroup)) await node.core.kernel.cgroups.remove(cgroup);
+  removePodDirectory(node, uid);
+}
+
+export function somethingLeft(node: NodeContext, uid: string): boolean {
+  const { sandboxes, containers } = node.core;
+  return sandboxes.get(uid) !== undefined || existsSync(podDirectory(node, uid)) || containers.list({ owner }).some(({ labels }) => labels[labelOf.uid] === uid);
+}

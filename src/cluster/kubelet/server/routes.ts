@@ -1,0 +1,78 @@
+/** What the server does with upgraded connections: one route a path, in one list. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Fault } from '#lib/errors.ts';
+import { execInContainer } from '../pod/exec.ts';
+import type { NodeContext } from '../types.ts';
+import { servePortForward } from './port-forward.ts';
+import { serveAttach, serveExec } from './remote-command.ts';
+import type { RemoteChannels } from './remote-command.ts';
+import { findPod, findRunning } from './target.ts';
+import type { PodLookup } from './target.ts';
+import { acceptWebSocket, remoteCommandProtocols, webSocketChannels } from './websocket.ts';
+
+export interface UpgradeRequest {
+  node: NodeContext;
+  pods: PodLookup;
+  request: IncomingMessage;
+  socket: Duplex;
+  head: Buffer;
+  /** Of the path, after the route's own: namespace, pod, container. */
+  parts: string[];
+  query: URLSearchParams;
+}
+
+export interface UpgradeRoute {
+  path: string;
+  serve(upgrade: UpgradeRequest): Promise<void>;
+}
+
+export const upgradeRoutes: readonly UpgradeRoute[] = [
+  { path: 'exec', serve: serveExecRoute },
+  { path: 'attach', serve: serveAttachRoute },
+  { path: 'portForward', serve: servePortForward },
+];
+
+interface Wants {
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  tty: boolean;
+}
+
+/** The kubelet's own names of the options, and those of the pod's subresources. */
+function wantsOf(query: URLSearchParams): Wants {
+  const isSet = (...names: string[]): boolean => names.some((name) => ['1', 'true'].includes(query.get(name) ?? ''));
+  const tty = isSet('tty');
+  return { stdin: isSet('input', 'stdin'), stdout: isSet('output', 'stdout'), stderr: isSet('error', 'stderr') && !tty, tty };
+}
+
+async function openChannels(upgrade: UpgradeRequest, wants: Wants): Promise<RemoteChannels> {
+  const { request, socket, head } = upgrade;
+  if ((request.headers.upgrade ?? '').toLowerCase() !== 'websocket') {
+    throw new Fault('invalid', `unable to upgrade: ${request.headers.upgrade ?? 'no protocol'} is not supported, use websocket with one of ${remoteCommandProtocols.join(', ')}`);
+  }
+  return webSocketChannels(await acceptWebSocket(request, socket, head, remoteCommandProtocols), wants);
+}
+
+async function serveExecRoute(upgrade: UpgradeRequest): Promise<void> {
+  const { node, pods, parts, query } = upgrade;
+  const [namespace = '', name = '', container = ''] = parts;
+  const { uid, attempt } = findRunning(node, findPod(pods, namespace, name), container);
+  const command = query.getAll('command');
+  if (command.length === 0) throw new Fault('invalid', 'you must specify at least one command for the container');
+  const wants = wantsOf(query);
+  const channels = await openChannels(upgrade, wants);
+  const request = { uid, id: attempt.id, command, stdin: wants.stdin, terminal: wants.tty, attach: true };
+  await serveExec(channels, () => execInContainer(node, request), wants);
+}
+
+async function serveAttachRoute(upgrade: UpgradeRequest): Promise<void> {
+  const { node, pods, parts, query } = upgrade;
+  const [namespace = '', name = '', container = ''] = parts;
+  const { attempt } = findRunning(node, findPod(pods, namespace, name), container);
+  const wants = wantsOf(query);
+  const channels = await openChannels(upgrade, wants);
+  const { containers } = node.core;
+  await serveAttach(channels, async () => ({ ...wants, streams: await containers.attach(attempt.id), resize: (size) => containers.resize(attempt.id, size) }));
+}

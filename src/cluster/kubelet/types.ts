@@ -1,0 +1,124 @@
+/**
+ * The kubelet: the agent of one node. It meets the API server only through the client, and the machine only through
+ * the core rooms; so it runs as well in the daemon as in a process of its own.
+ *
+ * A *pod* that is bound to this node gets one *worker*, which is serial and lives until nothing of the pod is left.
+ * Each turn it *observes* (what runs, what probes say, what time it is), *plans* (a list of operations, each with its
+ * cause; a pure function) and *executes*, then reports the pod's *status* (a pure function of the same observation).
+ * A turn is caused by a change of the pod, an event of a container, a probe's result, or a time that was planned for.
+ *
+ * A container of a pod lives in *attempts*: each start is one container of `core/containers`, named by a random id and
+ * known by its labels, so that a kubelet that was killed finds what it started and never starts it twice. The newest
+ * attempt and the one before are kept (for `lastState` and `logs --previous`), older ones are removed.
+ *
+ * The pod's *sandbox* (network, IPC and UTS namespaces) has the pod's uid as its id.
+ *
+ * Life of a pod here: admit (or refuse by name) -> volumes -> sandbox and network -> init containers in order
+ * (sidecars stay) -> containers -> … -> stop all with grace -> remove sandbox and volumes -> delete the object.
+ */
+import type { Pod } from '#api/kube/types.ts';
+import type { KubeClient } from '#client/kube/types.ts';
+import type { Containers } from '#core/containers/types.ts';
+import type { ContainersOptions } from '#core/containers/open.ts';
+import type { Images } from '#core/images/types.ts';
+import type { Logs } from '#core/logs/types.ts';
+import type { Networks } from '#core/networks/types.ts';
+import type { Sandboxes } from '#core/sandboxes/types.ts';
+import type { Snapshots } from '#core/snapshots/types.ts';
+import type { Clock } from '#lib/clock.ts';
+import type { Logger } from '#lib/log.ts';
+import type { Random } from '#lib/random.ts';
+
+/** The rooms of the core that a node stands on. */
+export interface NodeCore {
+  kernel: ContainersOptions['kernel'];
+  containers: Containers;
+  sandboxes: Sandboxes;
+  images: Images;
+  snapshots: Snapshots;
+  networks: Networks;
+  logs: Logs;
+}
+
+export interface KubeletOptions {
+  client: KubeClient;
+  core: NodeCore;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+  nodeName: string;
+  /** The node's address: its InternalIP, and the host IP of its pods. */
+  address: string;
+  /** Directory of volumes, logs and per-pod files. */
+  root: string;
+  /** Gantry's version. */
+  version: string;
+  /** The bridge network of the node's pods; made where it is missing, on `subnet` or the next free one. */
+  podNetwork: { name: string; subnet?: string };
+  /** First part of each cgroup's name, as for `openContainers`. */
+  instance: string;
+  clusterDns: readonly string[];
+  /** `cluster.local` */
+  clusterDomain: string;
+  /** PEM. Only clients with a certificate of `clientCa` are served. */
+  server: { cert: string; key: string; clientCa: string; host?: string; port?: number };
+  /** Labels of the Node beside the well-known ones. */
+  labels?: Readonly<Record<string, string>>;
+  /** Pods that the node takes at most; default 110. */
+  maxPods?: number;
+}
+
+export interface Kubelet {
+  /** Of the HTTPS server. */
+  port: number;
+  /** Stops the agent. Pods run on, and are found again by the next one. */
+  stop(): Promise<void>;
+}
+
+/** What each part of the kubelet is given. */
+export interface NodeContext extends KubeletOptions {
+  recorder: EventRecorder;
+  /** Tokens of projected volumes, kept until it is time for new ones. */
+  tokens: Map<string, Token>;
+  /** What the node offers to pods. */
+  allocatable: { cpu: string; memory: string; memoryBytes: number };
+}
+
+export interface Token {
+  token: string;
+  /** When to ask for a new one, in milliseconds. */
+  renewAt: number;
+}
+
+/** Writes events about pods and the node. Never throws, never waits: a lost event is logged. */
+export interface EventRecorder {
+  pod(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
+  node(type: 'Normal' | 'Warning', reason: string, message: string): void;
+  /** Resolves when what was said so far is written. */
+  flush(): Promise<void>;
+}
+
+export const podsRef = { group: '', version: 'v1', resource: 'pods' };
+export const nodesRef = { group: '', version: 'v1', resource: 'nodes' };
+export const eventsRef = { group: '', version: 'v1', resource: 'events' };
+export const configMapsRef = { group: '', version: 'v1', resource: 'configmaps' };
+export const secretsRef = { group: '', version: 'v1', resource: 'secrets' };
+export const servicesRef = { group: '', version: 'v1', resource: 'services' };
+export const serviceAccountsRef = { group: '', version: 'v1', resource: 'serviceaccounts' };
+export const leasesRef = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
+
+/** Owner of sandboxes and containers in the core rooms. */
+export const owner = 'kubelet';
+
+/** Labels of containers and sandboxes in the core rooms. */
+export const labelOf = {
+  node: 'gantry.node',
+  uid: 'io.kubernetes.pod.uid',
+  namespace: 'io.kubernetes.pod.namespace',
+  pod: 'io.kubernetes.pod.name',
+  container: 'io.kubernetes.container.name',
+  attempt: 'io.kubernetes.container.restartCount',
+  image: 'gantry.image',
+  imageId: 'gantry.imageId',
+  hash: 'gantry.hash',
+} as const;
