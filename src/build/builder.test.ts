@@ -113,7 +113,7 @@ describe('builder', { skip }, () => {
   });
 
   test('what is not there is refused by name', async () => {
-    await assert.rejects(bed.build({ Dockerfile: 'FROM base:1\n' }, { squash: true }), /--squash is not implemented/);
+    assert.match((await bed.build({ Dockerfile: 'FROM base:1\n' }, { squash: true })).error ?? '', /--squash is not implemented/);
     const { error } = await bed.build({ Dockerfile: 'FROM base:1\nRUN --mount=type=secret,target=/s true\n' });
     assert.match(error ?? '', /type=secret needs BuildKit/);
   });

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { BuildCacheRecord, BuildOptions, BuildPruneOptions, BuildPruneResponse } from '#api/docker/build.ts';
 import type { Filters } from '#api/docker/common.ts';
 import { Semaphore } from '#lib/async.ts';
-import { Fault, isFault, messageOf } from '#lib/errors.ts';
+import { Fault } from '#lib/errors.ts';
 import { hex } from '#lib/random.ts';
 import { BuildCache } from './cache/cache.ts';
 import { buildFrom } from './solve/build.ts';
@@ -28,9 +28,9 @@ class ClassicBuilder implements Builder {
     this.#cache = cache;
   }
 
-  build(options: BuildOptions, context: Readable | undefined, emit: Emit, signal: AbortSignal): Promise<void> {
+  async build(options: BuildOptions, context: Readable | undefined, emit: Emit, signal: AbortSignal): Promise<void> {
     refuseUnsupported(options, context);
-    return this.#gate.run(() => this.#build(options, context as Readable, emit, signal));
+    await this.#gate.run(() => this.#build(options, context as Readable, emit, signal));
   }
 
   async #build(options: BuildOptions, context: Readable, emit: Emit, signal: AbortSignal): Promise<void> {
@@ -44,8 +44,6 @@ class ClassicBuilder implements Builder {
       const image = await buildFrom(run, context);
       if (options.quiet) emit({ stream: `${image.id}\n` });
       this.#options.onImage?.(image.id, options.tags);
-    } catch (error) {
-      emit(failure(error));
     } finally {
       this.#running.delete(id);
       await rm(directory, { recursive: true, force: true });
@@ -77,11 +75,4 @@ function refuseUnsupported(options: BuildOptions, context: Readable | undefined)
   if (options.squash) throw new Fault('not-implemented', 'build --squash is not implemented: use a last stage that copies from the one before');
   if (options.resources.cgroupParent !== '') throw new Fault('not-implemented', 'build --cgroup-parent is not implemented');
   if (options.resources.ulimits.length > 0) throw new Fault('not-implemented', 'build --ulimit is not implemented');
-}
-
-/** How a stream that has begun says that the build failed. */
-function failure(error: unknown): { errorDetail: { code?: number; message: string }; error: string } {
-  const message = messageOf(error);
-  const code = isFault(error) && typeof error.details.code === 'number' ? error.details.code : undefined;
-  return { errorDetail: code === undefined ? { message } : { code, message }, error: message };
 }

@@ -16,6 +16,7 @@ import type { Snapshots } from '#core/snapshots/types.ts';
 import { createMemoryStore } from '#core/store/memory/store.ts';
 import { createRecords } from '#core/store/records.ts';
 import { systemClock } from '#lib/clock.ts';
+import type { Fault } from '#lib/errors.ts';
 import { createLogger } from '#lib/log.ts';
 import { systemRandom } from '#lib/random.ts';
 import { tarEntry } from '#lib/tar/types.ts';
@@ -32,7 +33,7 @@ export interface BuildBed {
   images: Images;
   snapshots: Snapshots;
   /** Builds from files given by name; returns what the build said. */
-  build(files: ContextFiles, changes?: Partial<BuildOptions>): Promise<{ said: string; error?: string; code?: number }>;
+  build(files: ContextFiles, changes?: Partial<BuildOptions>): Promise<{ said: string; error?: string; code?: unknown }>;
   /** Reads a file of an image. */
   read<T>(image: string, use: (root: string) => Promise<T>): Promise<T>;
   end(): Promise<void>;
@@ -63,9 +64,11 @@ export async function openBuildBed(): Promise<BuildBed> {
     snapshots,
     async build(files, changes = {}) {
       const messages: JsonMessage[] = [];
-      await builder.build({ ...defaults, ...changes }, contextOf(files), (m) => void messages.push(m), new AbortController().signal);
-      const failed = messages.find((m) => m.errorDetail);
-      return { said: messages.map((m) => m.stream ?? '').join(''), error: failed?.error, code: failed?.errorDetail?.code };
+      const failed = await builder.build({ ...defaults, ...changes }, contextOf(files), (m) => void messages.push(m), new AbortController().signal).then(
+        () => undefined,
+        (error: Fault) => error,
+      );
+      return { said: messages.map((m) => m.stream ?? '').join(''), error: failed?.message, code: failed?.details.exitCode };
     },
     async read(name, use) {
       const image = images.get(name);

@@ -27,7 +27,7 @@ export interface RunRequest {
 
 /**
  * Runs a command in a container on the step's file system. What it prints goes to the build's output.
- * Fault `invalid` with `details.code`, the exit status, where that is not 0.
+ * Fault `invalid` with `details.exitCode`, where that is not 0.
  */
 export async function runCommand(builder: BuilderOptions, id: string, request: RunRequest): Promise<void> {
   const { change, root } = request;
@@ -42,7 +42,7 @@ export async function runCommand(builder: BuilderOptions, id: string, request: R
     const code = await runToEnd(builder, id, request);
     if (code !== 0) {
       const command = change.args.join(' ');
-      throw new Fault('invalid', `The command '${command}' returned a non-zero code: ${code}`, { details: { code } });
+      throw new Fault('invalid', `The command '${command}' returned a non-zero code: ${code}`, { details: { exitCode: code } });
     }
   } finally {
     await builder.containers.remove(id);

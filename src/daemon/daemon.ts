@@ -1,0 +1,100 @@
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { DaemonFile } from '#api/gantry/status.ts';
+import { systemClock } from '#lib/clock.ts';
+import type { Logger } from '#lib/log.ts';
+import { systemRandom } from '#lib/random.ts';
+import { linuxKernel } from '#sys/linux.ts';
+import { openCluster } from './cluster.ts';
+import { addressIn, clusterNetwork } from './cluster-network.ts';
+import type { DaemonConfig } from './config.ts';
+import { serveControl } from './control.ts';
+import { openEngineDoor } from './engine.ts';
+import { openNode } from './node.ts';
+import { openRuntime, type Surroundings } from './runtime.ts';
+import { statusOf } from './status.ts';
+
+export interface Daemon {
+  file: DaemonFile;
+  /** Closes the doors and lets go; containers and pods run on. */
+  stop(): Promise<void>;
+}
+
+/** Starts all of Gantry, in order; `stage` is told what is being done. */
+export async function startDaemon(config: DaemonConfig, log: Logger, stage: (text: string) => void): Promise<Daemon> {
+  const kernel = linuxKernel();
+  const startedAt = systemClock.now();
+  const around: Surroundings = {
+    root: config.root,
+    instance: config.instance,
+    kernel,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    registryMirrors: config.registryMirrors,
+    insecureRegistries: config.insecureRegistries,
+  };
+  stage('opening the runtime');
+  const runtime = await openRuntime(around);
+  stage('opening the engine');
+  mkdirSync(dirname(config.dockerSocket), { recursive: true, mode: 0o711 });
+  const engine = await openEngineDoor(around, runtime, config.dockerSocket);
+  stage('starting the API server');
+  const network = clusterNetwork(join(config.root, 'cluster', 'network.json'), kernel);
+  const gateway = addressIn(network.podSubnet, 1);
+  const podNetwork = await openPodNetwork(around, runtime, network);
+  const cluster = await openCluster(around, network, gateway, config.apiPort);
+  stage('starting the node');
+  const node = await openNode({ around, runtime, cluster, network, podNetwork, gateway, name: config.nodeName });
+  const file = describe(config, around, cluster);
+  const status = () => statusOf({ config, startedAt, engine: engine.engine, file, client: cluster.api.localClient(observer), runtime, kernel });
+  const control = await serveControl(file.control, status);
+  writeDaemonFile(config.root, file);
+  log.info('ready', { docker: file.docker, api: file.apiUrl });
+  return {
+    file,
+    async stop() {
+      rmSync(join(config.root, 'run', 'daemon.json'), { force: true });
+      await control.close();
+      await engine.close();
+      await node.stop();
+      await cluster.close();
+      await runtime.close();
+    },
+  };
+}
+
+/** Who asks on behalf of `gantry status`. */
+const observer = { name: 'gantry:status', groups: ['system:masters'] };
+
+/** The bridge of this node's pods; its gateway is where they find the API server and DNS. */
+async function openPodNetwork(around: Surroundings, runtime: { networks: import('#core/networks/types.ts').Networks }, network: { podSubnet: string; serviceCidr: string }): Promise<string> {
+  const name = 'gantry-pods';
+  const found = runtime.networks.get(name) ?? (await runtime.networks.create({ name, driver: 'bridge', ipam: { config: [{ subnet: network.podSubnet }] } }));
+  const netlink = around.kernel.netlinks.open();
+  try {
+    // keeps traffic to Services on this host, and shows other instances that the range is taken
+    netlink.addRoute({ destination: network.serviceCidr, link: found.bridge });
+  } finally {
+    netlink.close();
+  }
+  return name;
+}
+
+function describe(config: DaemonConfig, around: Surroundings, cluster: { url: string; kubeconfig: string }): DaemonFile {
+  return {
+    pid: process.pid,
+    startTime: String(around.kernel.processes.startTime(process.pid)),
+    control: join(config.root, 'run', 'control.sock'),
+    docker: config.dockerSocket,
+    apiUrl: cluster.url,
+    kubeconfig: cluster.kubeconfig,
+  };
+}
+
+function writeDaemonFile(root: string, file: DaemonFile): void {
+  const path = join(root, 'run', 'daemon.json');
+  if (!existsSync(dirname(path))) mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.new`, JSON.stringify(file, null, 2), { mode: 0o644 });
+  renameSync(`${path}.new`, path);
+}
