@@ -36,7 +36,10 @@ export type Docs = Record<string, { d?: string; f: Record<string, string> }>;
 export interface Sources {
   facts: FactMessages;
   models: Map<string, Model>;
-  /** Full protobuf message name -> scalar fields that are pointers, so that a zero is told from absence. */
+  /**
+   * Full protobuf message name -> scalar fields that are pointers, so that a zero is told from absence. Neither of
+   * the others says so; `pointers.json` was read off the struct types of kubernetes/api and its siblings.
+   */
   pointers: Record<string, string[]>;
 }
 

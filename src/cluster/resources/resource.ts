@@ -96,7 +96,7 @@ export function defineResource<T extends KubeObject>(options: ResourceOptions<T>
 
 function prepareForCreate<T extends KubeObject>(options: ResourceOptions<T>, object: T): void {
   const loose: KubeObject = object;
-  if (options.status !== undefined && options.status.keepOnCreate !== true) delete loose['status'];
+  if (options.status !== undefined && options.status.keepOnCreate !== true) loose['status'] = {};
   if (options.generationOf === undefined) delete object.metadata.generation;
   else object.metadata.generation = 1;
   options.prepareForCreate?.(object);

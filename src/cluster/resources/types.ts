@@ -116,7 +116,7 @@ export interface Resource<T extends KubeObject = KubeObject> {
 
   /** Fills in what the client left out. Runs on every decode, so it must be idempotent. */
   defaults(object: T): void;
-  /** Drops what a client may not set on create (status) and sets what the server owns (generation 1). */
+  /** Empties what a client may not set on create (status) and sets what the server owns (generation 1). */
   prepareForCreate(object: T): void;
   /** Puts back what an ordinary update may not change (status) and counts `generation` up on a spec change. */
   prepareForUpdate(object: T, old: T): void;

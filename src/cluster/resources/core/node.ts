@@ -14,7 +14,6 @@ export const nodes = defineResource<Node>({
   plural: 'nodes',
   shortNames: ['no'],
   namespaced: false,
-  allowUnconditionalUpdate: true,
   // A kubelet registers its node with the status it has.
   status: { keepOnCreate: true },
   subresources: [{
@@ -41,8 +40,9 @@ export const nodes = defineResource<Node>({
       info?.osImage || '<unknown>', info?.kernelVersion || '<unknown>', info?.containerRuntimeVersion || '<unknown>',
     ];
   },
-  defaults: ({ status }) => {
-    if (status?.capacity !== undefined) status.allocatable ??= { ...status.capacity };
+  defaults: (node) => {
+    node.status ??= {};
+    if (node.status.capacity !== undefined) node.status.allocatable ??= { ...node.status.capacity };
   },
   validate: ({ spec }) => (spec.taints ?? []).flatMap((taint, index) => validateTaint(taint, `spec.taints[${index}]`, spec.taints ?? [], index)),
   validateUpdate: ({ spec }, { spec: old }) => [

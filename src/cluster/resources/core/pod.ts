@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
 import type { Pod, PodSpec } from '#api/kube/types.ts';
 import { carryMetadata } from '../metadata.ts';
-import { defineResource, immutable, restore } from '../resource.ts';
+import { defineResource, restore } from '../resource.ts';
 import type { Subresource } from '../types.ts';
 import { podColumns, podRow } from './pod-columns.ts';
 import { defaultPod, defaultPodSpec } from './pod-defaults.ts';
@@ -78,7 +78,7 @@ export const pods = defineResource<Pod>({
   shortNames: ['po'],
   categories: ['all'],
   subresources,
-  status: { validate: (pod, old) => immutable('spec.nodeName', pod.spec.nodeName, old.spec.nodeName) },
+  status: {},
   generationOf: (pod) => pod.spec,
   columns: podColumns,
   row: podRow,
