@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { newestApi, showApi } from '#api/docker/versions.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault } from '#lib/errors.ts';
+import { Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Backends } from './backends.ts';
 import type { Call } from './call.ts';
@@ -142,7 +142,7 @@ class DockerDoor implements DockerApi {
   #fail(call: Call, error: unknown): void {
     const { status, message } = statusOf(error);
     const target = `${call.request.method} ${call.request.url?.split('?')[0]}`;
-    if (status === 500) {
+    if (!isFault(error) || error.kind === 'internal') {
       this.#options.log.error('request failed', { request: target, error, stack: error instanceof Error ? error.stack : undefined });
     }
     if (call.response.headersSent || call.response.destroyed) {

@@ -1,7 +1,7 @@
 /** One run of a container: made ready and let go, or taken back. Called with the container's lock held. */
 import { readHostFiles, writeEtcFiles } from './etc-files.ts';
 import type { AttachSession } from './attach-session.ts';
-import { Fault, asFault, isFault } from '#lib/errors.ts';
+import { Fault, asFault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
 import { hostGateway, joinNetworks, leaveNetworks } from './networking.ts';
@@ -63,8 +63,9 @@ async function recordFailure(context: ContainerContext, record: ContainerRecord,
   const live = context.set.live(record.id);
   live.endRun();
   live.exited({ StatusCode: exitCode, Error: null });
-  if (isFault(error)) return new Fault(fault.kind === 'conflict' ? 'internal' : fault.kind, message, { cause: error, details: fault.details });
-  return new Fault('internal', message, { cause: error });
+  // a port or address that is taken is Docker's 500, not its 409
+  const status = fault.kind === 'conflict' ? { status: 500 } : {};
+  return new Fault(fault.kind, message, { cause: error, details: { ...fault.details, ...status } });
 }
 
 /** What a run held, after its end. */
