@@ -3,7 +3,7 @@ import type { ImageConfig, ImageManifest } from '#api/oci/image.ts';
 import { Fault } from '#lib/errors.ts';
 import type { Content, Descriptor, Digest, Platform } from '#core/content/types.ts';
 import { chainsOf } from '#core/snapshots/chain.ts';
-import type { ChainId, Snapshots } from '#core/snapshots/types.ts';
+import type { Snapshots } from '#core/snapshots/types.ts';
 import { manifestLimits, parseConfig, parseManifest } from './manifest.ts';
 import { formatPlatform, pickPlatform } from './platform.ts';
 import type { PullProgress } from './types.ts';
@@ -42,26 +42,32 @@ export function checkLayers(layers: readonly Descriptor[], config: ImageConfig, 
   }
 }
 
-/** Unpacks an image's layers, base first; `ready` resolves when the blob of a layer is there. */
+/** Unpacks an image's layers, side by side; `ready` resolves when the blob of a layer is there. */
 export async function unpackLayers(
   snapshots: Snapshots,
   image: { layers: readonly Descriptor[]; config: ImageConfig },
   options: { onProgress?: PullProgress; signal?: AbortSignal; ready?: (index: number) => Promise<void> } = {},
-): Promise<ChainId> {
-  let parent: ChainId = '';
+): Promise<void> {
   const chains = chainsOf(image.config.rootfs.diff_ids);
-  for (const [index, chain] of chains.entries()) {
+  const unpackOne = async (index: number): Promise<void> => {
     const layer = image.layers[index]!;
-    await options.ready?.(index);
-    const isNew = !snapshots.has(chain);
-    const report = (current: number): void => options.onProgress?.({ layer: layer.digest, status: 'Extracting', current, total: layer.size });
-    if (isNew) {
-      await snapshots.unpack(parent, layer, image.config.rootfs.diff_ids[index]!, { onProgress: report, signal: options.signal });
-      options.onProgress?.({ layer: layer.digest, status: 'Pull complete' });
+    const onProgress = (current: number): void => options.onProgress?.({ layer: layer.digest, status: 'Extracting', current, total: layer.size });
+    await snapshots.unpack(chains[index - 1] ?? '', layer, image.config.rootfs.diff_ids[index]!, { onProgress, signal: options.signal });
+    options.onProgress?.({ layer: layer.digest, status: 'Pull complete' });
+  };
+  const running: Promise<void>[] = [];
+  try {
+    for (const [index, chain] of chains.entries()) {
+      await options.ready?.(index);
+      if (snapshots.has(chain)) continue;
+      const one = unpackOne(index);
+      one.catch(() => {});
+      running.push(one);
     }
-    parent = chain;
+  } finally {
+    await Promise.allSettled(running);
   }
-  return parent;
+  await Promise.all(running);
 }
 
 /** Writes the config and the manifest of an image made here. */

@@ -60,6 +60,7 @@ class CopySnapshots implements Snapshots {
   }
 
   async #unpack(parent: ChainId, chain: Digest, blob: Descriptor, diffId: Digest): Promise<ChainId> {
+    await this.#running.get(parent);
     const dir = this.#copyOf(parent);
     const hash = createHash('sha256');
     const before = usage(dir);

@@ -95,6 +95,23 @@ export function snapshotsSuite(name: string, open: () => Promise<SnapshotsUnderT
       assert.equal(snapshots.has(chain), false);
     });
 
+    it('layers of one image are unpacked side by side; one that fails takes those above it along', async () => {
+      const { snapshots, content } = place;
+      const [one, two, three] = await Promise.all(['side-1', 'side-2', 'side-3'].map((name) => putLayer(content, [file(name)])));
+      const first = snapshots.unpack('', one!.descriptor, one!.diffId);
+      const second = snapshots.unpack(one!.diffId, two!.descriptor, two!.diffId);
+      const third = snapshots.unpack(chainOn(one!.diffId, two!.diffId), three!.descriptor, three!.diffId);
+      const chain = await third;
+      await Promise.all([first, second]);
+      await snapshots.view(chain, async (view) => assert.deepEqual(namesIn(view), ['side-1', 'side-2', 'side-3']));
+      const bad = await putLayer(content, [file('side-bad')]);
+      const failing = snapshots.unpack('', one!.descriptor, bad.diffId);
+      const above = snapshots.unpack(bad.diffId, two!.descriptor, two!.diffId);
+      const ends = await Promise.allSettled([failing, above]);
+      assert.deepEqual(ends.map((end) => end.status), ['rejected', 'rejected']);
+      assert.equal(snapshots.has(chainOn(bad.diffId, two!.diffId)), false);
+    });
+
     it('what does not have the announced digest becomes no layer', async () => {
       const { snapshots, content } = place;
       const layer = await putLayer(content, [file('evil')]);

@@ -18,7 +18,8 @@ export interface Snapshots {
   has(chain: ChainId): boolean;
   /**
    * Unpacks a layer blob (tar; gzip or zstd by its content) on `parent`; its uncompressed digest must be
-   * `diffId` (`invalid`). Runs off the main thread. A second caller of the same layer waits for the first.
+   * `diffId` (`invalid`). Runs off the main thread. A second caller of the same layer waits for the first. `parent` may
+   * be one whose unpacking has begun: then both run side by side, and this one becomes a layer after it.
    */
   unpack(parent: ChainId, blob: Descriptor, diffId: Digest, options?: { onProgress?: (bytes: number) => void; signal?: AbortSignal }): Promise<ChainId>;
   /** An active snapshot on `parent`; `already-exists`. */

@@ -16,7 +16,7 @@ import type { ChainId, CommittedLayer, LayerInfo, SnapshotChange, Snapshots } fr
 import type { UnpackPool } from '../unpack/pool.ts';
 import { changesOf, diffMembers, usageOf } from './diff.ts';
 import { overlayOptions } from './mount-options.ts';
-import { emptyLayers, makeTop } from './places.ts';
+import { emptyLayers, makeLike } from './places.ts';
 import type { OverlayPlaces } from './places.ts';
 import type { ActiveRecord, LayerRecord } from './records.ts';
 
@@ -81,15 +81,16 @@ export class OverlaySnapshots implements Snapshots {
 
   async #unpack(parent: ChainId, chain: Digest, blob: Descriptor, diffId: Digest, options: UnpackOptions): Promise<Digest> {
     const { places, pool, content, layers } = this.#parts;
-    const below = this.#lowers(parent);
-    if (below.length >= snapshotLimits.depth) {
-      throw new Fault('too-large', `max depth exceeded: an image has at most ${snapshotLimits.depth} layers`);
-    }
+    const parentRunning = parent === '' ? undefined : this.#unpacking.get(parent);
+    if (!parentRunning) this.#lowersForOneMore(parent);
     const temporary = await places.temporary('tmp');
     try {
       const target = join(temporary, 'fs');
-      await makeTop(target, below[0] && join(places.root, below[0]));
+      await mkdir(target, { mode: 0o700 });
       const done = await pool.run({ blob: content.path(blob.digest), target, diffId, ...options });
+      await parentRunning;
+      const below = this.#lowersForOneMore(parent)[0];
+      if (!done.hasRoot) await makeLike(target, below && join(places.root, below));
       const dir = places.newName();
       await rename(target, places.layer(dir));
       await layers.put({ id: chain, parent, dir, diffId, blob, bytes: done.bytes, inodes: done.inodes });
@@ -109,7 +110,8 @@ export class OverlaySnapshots implements Snapshots {
       const below = this.#lowers(parent);
       const dir = places.newName();
       await mkdir(join(places.root, 'active', dir), { mode: 0o711 });
-      await makeTop(places.active(dir, 'fs'), below[0] && join(places.root, below[0]));
+      await mkdir(places.active(dir, 'fs'), { mode: 0o700 });
+      await makeLike(places.active(dir, 'fs'), below[0] && join(places.root, below[0]));
       await mkdir(places.active(dir, 'work'), { mode: 0o700 });
       await mkdir(places.active(dir, 'merged'), { mode: 0o755 });
       await active.put({ id: key, parent, dir, labels: options.labels ?? {} });
@@ -178,9 +180,7 @@ export class OverlaySnapshots implements Snapshots {
     return this.#serial.run(key, async () => {
       const { active, layers, places, content } = this.#parts;
       const record = this.#active(key);
-      if (this.#lowers(record.parent).length >= snapshotLimits.depth) {
-        throw new Fault('too-large', `max depth exceeded: an image has at most ${snapshotLimits.depth} layers`);
-      }
+      this.#lowersForOneMore(record.parent);
       this.#unmount(record, false);
       const files = places.active(record.dir, 'fs');
       const { descriptor, diffId } = await storeLayer(content, writeTar(diffMembers(files, this.#parts.files)), `commit ${key}`);
@@ -245,6 +245,12 @@ export class OverlaySnapshots implements Snapshots {
       at = layer.parent;
     }
     return lowers;
+  }
+
+  #lowersForOneMore(parent: ChainId): string[] {
+    const lowers = this.#lowers(parent);
+    if (lowers.length < snapshotLimits.depth) return lowers;
+    throw new Fault('too-large', `max depth exceeded: an image has at most ${snapshotLimits.depth} layers`);
   }
 
   #overlay(target: string, parts: { lowers: string[]; upper?: string; work?: string }): void {

@@ -75,9 +75,8 @@ export class OverlayPlaces {
 /** Empty layers, relative to the root. */
 export const emptyLayers: readonly string[] = ['empty/a', 'empty/b'];
 
-/** Makes the directory at the top of a layer or snapshot: like the one below it, which it will hide. */
-export async function makeTop(path: string, below: string | undefined): Promise<void> {
-  await mkdir(path, { mode: 0o755 });
+/** Gives the top directory of a layer or snapshot the owner and mode of the one `below`, which it will hide. */
+export async function makeLike(path: string, below: string | undefined): Promise<void> {
   const like = below === undefined ? undefined : lstatSync(below);
   if (like) await lchown(path, like.uid, like.gid);
   await chmod(path, like ? like.mode & 0o7777 : 0o755);

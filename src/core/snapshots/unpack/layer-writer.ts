@@ -25,6 +25,8 @@ const nodeTypes = { char: constants.S_IFCHR, block: constants.S_IFBLK, fifo: con
 export class LayerWriter {
   bytes = 0;
   inodes = 0;
+  /** Whether the archive said what its root directory is like. */
+  hasRoot = false;
   readonly #files: Files;
   readonly #tree: ConfinedTree;
   readonly #whiteouts: boolean;
@@ -128,6 +130,7 @@ export class LayerWriter {
 
   #root(entry: TarEntry): void {
     if (entry.type !== 'directory') throw new Fault('invalid', `layer: its root is a ${entry.type}, not a directory`);
+    this.hasRoot = true;
     const path = `${this.#tree.directory([])}/.`;
     this.#owned(path, entry);
     this.#directories.set('', { components: [], mtime: entry.mtime });

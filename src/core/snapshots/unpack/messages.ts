@@ -6,7 +6,13 @@ export type UnpackRequest =
   | { kind: 'unpack'; blob: string; target: string; diffId: Digest }
   | { kind: 'cancel' };
 
+export interface Unpacked {
+  bytes: number;
+  inodes: number;
+  hasRoot: boolean;
+}
+
 export type UnpackReply =
   | { kind: 'progress'; bytes: number }
-  | { kind: 'done'; bytes: number; inodes: number }
+  | ({ kind: 'done' } & Unpacked)
   | { kind: 'failed'; fault: FaultKind; message: string };

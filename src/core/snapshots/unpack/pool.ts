@@ -3,7 +3,7 @@ import { Semaphore } from '#lib/async.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/errors.ts';
 import type { Digest } from '#core/content/types.ts';
-import type { UnpackReply, UnpackRequest } from './messages.ts';
+import type { Unpacked, UnpackReply, UnpackRequest } from './messages.ts';
 
 export const unpackLimits = {
   /** Layers unpacked at the same time. */
@@ -30,7 +30,7 @@ export class UnpackPool {
     this.#clock = clock;
   }
 
-  run(job: UnpackJob): Promise<{ bytes: number; inodes: number }> {
+  run(job: UnpackJob): Promise<Unpacked> {
     return this.#gate.run(async () => {
       if (job.signal?.aborted) throw canceled();
       const worker = this.#take();
@@ -77,13 +77,13 @@ export class UnpackPool {
   }
 }
 
-async function work(worker: Worker, job: UnpackJob): Promise<{ bytes: number; inodes: number }> {
+async function work(worker: Worker, job: UnpackJob): Promise<Unpacked> {
   const send = (request: UnpackRequest): void => worker.postMessage(request);
   const onAbort = (): void => send({ kind: 'cancel' });
-  const { promise, resolve, reject } = Promise.withResolvers<{ bytes: number; inodes: number }>();
+  const { promise, resolve, reject } = Promise.withResolvers<Unpacked>();
   const onMessage = (reply: UnpackReply): void => {
     if (reply.kind === 'progress') job.onProgress?.(reply.bytes);
-    else if (reply.kind === 'done') resolve({ bytes: reply.bytes, inodes: reply.inodes });
+    else if (reply.kind === 'done') resolve(reply);
     else reject(new Fault(reply.fault, reply.message));
   };
   const onError = (error: unknown): void => reject(new Fault('internal', `the unpack thread failed: ${messageOf(error)}`, { cause: error }));

@@ -13,7 +13,7 @@ import { decompress } from '#lib/tar/decompress.ts';
 import { linuxFiles } from '#sys/fs/linux.ts';
 import { errnoOf } from './confined.ts';
 import { LayerWriter } from './layer-writer.ts';
-import type { UnpackReply, UnpackRequest } from './messages.ts';
+import type { Unpacked, UnpackReply, UnpackRequest } from './messages.ts';
 
 /** Bytes of the blob between two reports of progress. */
 const progressBytes = 1024 * 1024;
@@ -42,7 +42,7 @@ function noSpace(target: string, cause: unknown): Fault {
   return new Fault('exhausted', `layer: no space left on the device of ${target}; remove images or containers that are not needed`, { cause });
 }
 
-async function unpack(request: UnpackRequest & { kind: 'unpack' }): Promise<{ bytes: number; inodes: number }> {
+async function unpack(request: UnpackRequest & { kind: 'unpack' }): Promise<Unpacked> {
   const writer = new LayerWriter(request.target, linuxFiles());
   const hash = createHash('sha256');
   const decoder = new TarDecoder();
@@ -60,7 +60,7 @@ async function unpack(request: UnpackRequest & { kind: 'unpack' }): Promise<{ by
   if (diffId !== request.diffId) {
     throw new Fault('invalid', `layer: its content has digest ${diffId}, and the image's config says ${request.diffId}`);
   }
-  return { bytes: writer.bytes, inodes: writer.inodes };
+  return { bytes: writer.bytes, inodes: writer.inodes, hasRoot: writer.hasRoot };
 }
 
 function apply(writer: LayerWriter, event: TarEvent): void {
