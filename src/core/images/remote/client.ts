@@ -136,7 +136,7 @@ export class Repository {
     try {
       return await this.#fetch(url, {
         method: request.method,
-        headers: { ...request.headers, ...(authorization === undefined ? {} : { authorization }) },
+        headers: { ...fixedHeaders, ...request.headers, ...(authorization === undefined ? {} : { authorization }) },
         redirect: 'manual',
         signal: request.signal,
         ...(request.body === undefined ? {} : { body: request.body as RequestInit['body'], duplex: 'half' }),
@@ -146,6 +146,9 @@ export class Repository {
     }
   }
 }
+
+/** Bodies as they are stored: what is compressed on its way has neither the size nor the ranges that were asked for. */
+const fixedHeaders = { 'accept-encoding': 'identity', 'user-agent': 'gantry' } as const;
 
 /** Codes of failures in the middle of things, which another attempt may not meet; a refused connection is not one. */
 const brokenOff: readonly string[] = ['ECONNRESET', 'EPIPE', 'EAI_AGAIN', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'];

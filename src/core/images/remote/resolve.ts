@@ -34,14 +34,20 @@ export async function fetchManifest(repository: Repository, target: string, expe
   });
 }
 
-/** `work` at each endpoint of the reference until one has it: a mirror's failure is not the end. */
+/**
+ * `work` at each endpoint of the reference until one has it: a mirror's failure is not the end. Where the registry itself
+ * cannot be reached, what a mirror said of the image counts.
+ */
 export async function atEndpoints<T>(client: RegistryClient, reference: Reference, options: PullOptions, work: (repository: Repository) => Promise<T>): Promise<T> {
   const repositories = client.repositories(reference.domain, reference.path, options.auth, 'pull');
+  let unknown: unknown;
   for (const repository of repositories) {
     try {
       return await work(repository);
     } catch (error) {
-      if (!repository.endpoint.isMirror || isFault(error, 'canceled')) throw pullFault(error, reference);
+      if (isFault(error, 'canceled')) throw error;
+      if (!repository.endpoint.isMirror) throw pullFault(isFault(error, 'unavailable') && unknown !== undefined ? unknown : error, reference);
+      if (isFault(error, 'not-found')) unknown ??= error;
       client.parts.log.info('a mirror cannot serve an image; asking the next', { mirror: repository.endpoint.url.host, image: reference.path, error });
     }
   }
