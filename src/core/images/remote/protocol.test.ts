@@ -190,7 +190,7 @@ onLinuxAsRoot('the registry protocol', () => {
       assert.deepEqual(real, []);
       await assert.rejects(images.pull('app:2'), (e) => isFault(e) && /pull access denied for app, repository does not exist or may require 'docker login'/.test(e.message));
       assert.deepEqual(real, ['/v2/library/app/manifests/2']);
-      const offline = await open({ ...registry, fetch: (input, init) => (String(input).includes('registry-1.docker.io') ? Promise.reject(new TypeError('fetch failed')) : fetch(input, init)) });
+      const offline = await open({ ...registry, fetch: (input, init) => ((input instanceof URL ? input.host : '') === 'registry-1.docker.io' ? Promise.reject(new TypeError('fetch failed')) : fetch(input, init)) });
       await assert.rejects(offline.pull('app:2'), (e) => isFault(e, 'not-found') && e.message.startsWith('manifest for app:2 not found: manifest unknown'));
       await assert.rejects((await open({ mirrors: ['ftp://x'] })).pull('app:1'), (e) => isFault(e, 'invalid'));
     });
