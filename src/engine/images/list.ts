@@ -28,15 +28,17 @@ export function listImages(context: ImageContext, options: ListImagesOptions): I
       if (dangling !== undefined && (image.names.length === 0) !== dangling) return false;
       return matches(image);
     })
-    .map((image) => summary(context, image, all, options.sharedSize));
+    .map((image) => summary(context, image, all, options));
 }
 
-function summary(context: ImageContext, image: Image, all: readonly Image[], sharedSize: boolean): ImageSummary {
+/** With a `reference` filter, only the names that it asks for are shown. */
+function summary(context: ImageContext, image: Image, all: readonly Image[], { filters, sharedSize }: ListImagesOptions): ImageSummary {
+  const asked = (name: string): boolean => anyOf(filters, 'reference', (pattern) => referenceMatches(name, pattern));
   return {
     Id: image.id,
     ParentId: image.parent ?? '',
-    RepoTags: familiarNames(image),
-    RepoDigests: familiarDigests(image),
+    RepoTags: image.names.filter(asked).map(familiar),
+    RepoDigests: image.digests.filter(asked).map(familiar),
     Created: Math.floor(createdAt(image) / 1000),
     Size: image.size,
     SharedSize: sharedSize ? sharedBytes(context, image, all) : -1,

@@ -1,0 +1,51 @@
+/** The daemon goes and comes back: containers run on, and all of them is found again. */
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { after, before, describe, test } from 'node:test';
+import { eventually, finished, TestEngine, whyNoDocker } from '#test/support/engine.ts';
+import { freePort } from '#test/support/registry.ts';
+
+describe('recovery', { skip: whyNoDocker() }, () => {
+  let engine: TestEngine;
+
+  before(async () => {
+    engine = await new TestEngine().open();
+    await engine.importBusybox('bb:1');
+  });
+  after(() => engine.end());
+
+  test('output, exit codes, ports, names and restart policies after the daemon was away', async () => {
+    const port = await freePort();
+    await engine.ok('network', 'create', 'own');
+    await engine.ok('run', '-d', '--name', 'web', '-p', `${port}:80`, '--network', 'own', 'bb:1', 'sh', '-c', 'mkdir /www; echo still > /www/index.html; exec httpd -f -p 80 -h /www');
+    await engine.ok('run', '-d', '--name', 'count', 'bb:1', 'sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done');
+    await engine.ok('run', '-d', '--name', 'ends', 'bb:1', 'sh', '-c', 'sleep 1; echo last; exit 6');
+    await engine.ok('run', '-d', '--name', 'comes-back', '--restart', 'always', 'bb:1', 'sh', '-c', 'sleep 1; exit 1');
+    await engine.ok('run', '-d', '--name', 'stays-down', '--restart', 'unless-stopped', 'bb:1', 'sleep', '1000');
+    await engine.ok('stop', '-t', '0', 'stays-down');
+    await engine.ok('run', '-d', '--rm', '--name', 'vanishes', 'bb:1', 'sleep', '1');
+    await engine.ok('pause', 'count');
+    await engine.ok('unpause', 'count');
+    const pid = await engine.ok('inspect', '-f', '{{.State.Pid}}', 'count');
+
+    await engine.reopen(() => sleep(1500));
+
+    assert.equal(await engine.ok('inspect', '-f', '{{.State.Pid}}', 'count'), pid);
+    const lines = (await engine.ok('logs', 'count')).split('\n');
+    assert.ok(lines.length > 12 && lines.every((line, i) => line === String(i + 1)), 'what it printed meanwhile is there');
+    assert.equal(await engine.ok('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'ends'), 'exited 6');
+    assert.equal(await engine.ok('logs', 'ends'), 'last');
+    assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), 'still\n');
+    assert.match(await engine.ok('port', 'web'), new RegExp(`0.0.0.0:${port}`));
+    assert.equal(await engine.ok('run', '--rm', '--network', 'own', 'bb:1', 'wget', '-qO-', 'http://web/'), 'still');
+    await eventually(async () => (await engine.ok('ps', '-q', '--filter', 'name=comes-back', '--filter', 'status=running')) !== '', 'the restart');
+    assert.equal(await engine.ok('inspect', '-f', '{{.State.Status}}', 'stays-down'), 'exited');
+    assert.equal(await engine.ok('ps', '-aq', '--filter', 'name=vanishes'), '');
+    assert.equal(await engine.ok('exec', 'count', 'echo', 'in'), 'in');
+    const code = finished(engine.spawn('wait', 'count'));
+    await engine.ok('stop', '-t', '0', 'count');
+    assert.equal((await code).stdout, '137\n');
+    await engine.ok('rm', '-f', 'web', 'count', 'ends', 'comes-back', 'stays-down');
+    await engine.ok('network', 'rm', 'own');
+  });
+});
