@@ -208,7 +208,7 @@ export async function openNodeBed(): Promise<NodeBed> {
   const coreOf = async (): Promise<NodeCore> => ({ kernel: bed.kernel, containers: bed.containers, sandboxes: await openSandbox(), images: busyboxImages(), snapshots, networks, logs: createLogs() });
   const options = (core: NodeCore): KubeletOptions => ({
     client: api.client, core, clock: systemClock, random: systemRandom, log, nodeName: 'node-1', address: '127.0.0.1', root: join(bed.directory, 'kubelet'),
-    version: '0.0.0', podNetwork: { name: 'pods' }, instance, clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local',
+    version: '0.0.0', podNetwork: { name: 'pods' }, instance, clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', refreshMs: 200,
     server: { ...tls, clientCa: tls.cert, host: '127.0.0.1' },
   });
   const podsRef = { group: '', version: 'v1', resource: 'pods' };

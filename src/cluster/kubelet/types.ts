@@ -66,6 +66,8 @@ export interface KubeletOptions {
   labels?: Readonly<Record<string, string>>;
   /** Pods that the node takes at most; default 110. */
   maxPods?: number;
+  /** How often volumes made of API objects are brought up to date, in milliseconds; default 10 s. */
+  refreshMs?: number;
 }
 
 export interface Kubelet {

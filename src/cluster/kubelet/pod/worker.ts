@@ -19,7 +19,7 @@ import { prepareNode, releaseNode, somethingLeft, tearDownNode } from './place.t
 import { podStatus } from './status.ts';
 
 /** How often volumes made of API objects are brought up to date, in milliseconds. */
-const refreshMs = 10_000;
+const defaultRefreshMs = 10_000;
 /** How long after a turn that failed the next one begins, in milliseconds. */
 const againMs = 1000;
 
@@ -245,7 +245,7 @@ export class PodWorker {
       } catch (error) {
         this.#node.log.warn('volumes of a pod could not be brought up to date', { pod: this.#name, error });
       }
-      this.#nextRefresh = now + refreshMs;
+      this.#nextRefresh = now + (this.#node.refreshMs ?? defaultRefreshMs);
     }
     this.#wakeAt(this.#nextRefresh);
   }

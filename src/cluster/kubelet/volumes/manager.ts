@@ -1,8 +1,8 @@
 /** All volumes of a pod: where they are, setting up, refreshing, safe sub-paths, and taking all away. */
-import { closeSync, constants, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, constants, fstatSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod, Volume, VolumeMount } from '#api/kube/types.ts';
-import { Fault, isFault, messageOf } from '#lib/errors.ts';
+import { codeOf, Fault, isFault, messageOf } from '#lib/errors.ts';
 import type { PodObjects } from '../container/environment.ts';
 import type { PodFacts } from '../container/fields.ts';
 import type { NodeContext } from '../types.ts';
@@ -107,12 +107,13 @@ export class PodVolumes {
     } catch (error) {
       if (!isFault(error, 'not-found')) throw error;
     }
-    // As Kubernetes: a sub-path that is missing becomes a directory.
+    // As Kubernetes: a sub-path that is missing becomes a directory with the volume's own mode.
+    const mode = fstatSync(root).mode & 0o7777;
     let at = '';
     for (const part of subPath.split('/').filter((name) => name !== '' && name !== '.')) {
       const parent = files.openInRoot(root, at === '' ? '.' : at, openPath);
       try {
-        mkdirSync(join(files.pathOf(parent), part), { recursive: true, mode: 0o750 });
+        makeDirectory(join(files.pathOf(parent), part), mode);
       } finally {
         files.close(parent);
       }
@@ -125,6 +126,16 @@ export class PodVolumes {
   tearDown(uid: string): void {
     removePodDirectory(this.#node, uid);
     this.#paths.clear();
+  }
+}
+
+/** Makes it where it is missing. The name cannot be a link that leads away: mkdir does not follow one. */
+function makeDirectory(path: string, mode: number): void {
+  try {
+    mkdirSync(path);
+    chmodSync(path, mode);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
   }
 }
 
