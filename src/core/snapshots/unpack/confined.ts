@@ -89,21 +89,24 @@ export class ConfinedTree {
   }
 
   #make(components: readonly string[]): number {
-    let above = '';
     let fd = -1;
-    for (const name of components) {
-      const path = above === '' ? name : `${above}/${name}`;
-      let next = this.#open(path);
-      if (next === undefined) {
-        this.#makeOne(`${this.#files.pathOf(fd === -1 ? this.#root : fd)}/${name}`, path);
-        next = this.#open(path);
+    try {
+      for (const [i, name] of components.entries()) {
+        const path = components.slice(0, i + 1).join('/');
+        let next = this.#open(path);
+        if (next === undefined) {
+          this.#makeOne(`${this.#files.pathOf(fd === -1 ? this.#root : fd)}/${name}`, path);
+          next = this.#open(path);
+        }
+        if (next === undefined) throw notDirectory(path);
+        if (fd !== -1) this.#files.close(fd);
+        fd = next;
       }
+      return fd;
+    } catch (error) {
       if (fd !== -1) this.#files.close(fd);
-      if (next === undefined) throw notDirectory(path);
-      fd = next;
-      above = path;
+      throw error;
     }
-    return fd;
   }
 
   #makeOne(place: string, path: string): void {

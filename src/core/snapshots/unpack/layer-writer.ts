@@ -183,6 +183,9 @@ export class LayerWriter {
     for (const [name, value] of entry.xattrs) {
       // overlayfs' own attributes redirect a name to elsewhere, and SELinux' labels are the host's: neither is an archive's to set.
       if (name.startsWith('trusted.overlay.') || name === 'security.selinux') continue;
+      if (name.startsWith('user.') && entry.type !== 'file' && entry.type !== 'directory') {
+        throw new Fault('invalid', `layer: ${JSON.stringify(entry.name)} is a ${entry.type}, which cannot have the attribute ${name}`);
+      }
       this.#files.setXattr(path, name, value);
     }
   }
@@ -228,7 +231,8 @@ export function componentsOf(name: string): string[] {
 
 function namingEntry(error: unknown, entry: TarEntry): unknown {
   const errno = errnoOf(error);
-  if (errno === 'ENAMETOOLONG' || errno === 'ENOTDIR' || errno === 'ELOOP') {
+  // ENOENT: the entry replaces what it is a hard link into.
+  if (errno !== undefined && ['ENAMETOOLONG', 'ENOTDIR', 'ELOOP', 'ENOENT'].includes(errno)) {
     return new Fault('invalid', `layer: ${JSON.stringify(entry.name)} cannot be made (${errno})`, { cause: error });
   }
   return error;
