@@ -23,9 +23,9 @@ export interface TestServer {
   url: string;
   /** Of `system:masters`. */
   admin: HttpKubeClient;
-  access(name: string, groups?: readonly string[]): Promise<KubeAccess>;
-  client(name: string, groups?: readonly string[]): Promise<HttpKubeClient>;
-  raw(request: RawRequest): Promise<RawAnswer>;
+  access: (name: string, groups?: readonly string[]) => Promise<KubeAccess>;
+  client: (name: string, groups?: readonly string[]) => Promise<HttpKubeClient>;
+  raw: (request: RawRequest) => Promise<RawAnswer>;
 }
 
 export interface RawRequest {
@@ -41,7 +41,15 @@ export interface RawAnswer {
   code: number;
   headers: Record<string, string | string[] | undefined>;
   bytes: Buffer;
-  json(): KubeObject & Record<string, never>;
+  json(): RawObject;
+}
+
+export interface RawObject {
+  kind: string;
+  metadata: Record<string, string>;
+  message: string;
+  reason: string;
+  [field: string]: unknown;
 }
 
 export interface TestServerOptions {
@@ -99,7 +107,7 @@ function send(url: string, { ca, certificate: cert, key, token }: KubeAccess, re
       answer.on('error', reject);
       answer.on('end', () => {
         const bytes = Buffer.concat(chunks);
-        resolve({ code: answer.statusCode ?? 0, headers: answer.headers, bytes, json: () => JSON.parse(bytes.toString()) as KubeObject & Record<string, never> });
+        resolve({ code: answer.statusCode ?? 0, headers: answer.headers, bytes, json: () => JSON.parse(bytes.toString()) as RawObject });
       });
     });
     sent.on('error', reject);

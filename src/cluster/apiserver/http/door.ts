@@ -51,7 +51,11 @@ export class HttpDoor {
   async listen({ host, port }: Address): Promise<Address> {
     const { certificate, key, clientCa } = this.#options.tls;
     const listener = createServer(
-      { cert: certificate, key, ca: clientCa, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] },
+      {
+        cert: certificate, key, ca: clientCa, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'],
+        // The end of a stream's input is not the end of its output.
+        allowHalfOpen: true,
+      },
       (request, response) => void this.#serve(request, response),
     );
     listener.headersTimeout = headersTimeoutMs;
