@@ -1,7 +1,6 @@
 /** Port-forward: SPDY streams (over WebSocket messages, or the socket itself) joined to TCP connections in the pod. */
 import { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
-import type { WebSocket } from 'ws';
+import type { Duplex } from 'node:stream';
 import { createWebSocketStream } from 'ws';
 import { Fault, messageOf } from '#lib/errors.ts';
 import type { NodeContext } from '../types.ts';
@@ -32,8 +31,8 @@ export async function servePortForward(upgrade: UpgradeRequest): Promise<void> {
 async function openCarrier({ request, socket, head }: UpgradeRequest): Promise<Duplex> {
   const wanted = (request.headers.upgrade ?? '').toLowerCase();
   if (wanted === 'websocket') {
-    const webSocket: WebSocket = await acceptWebSocket(request, socket, head, [overWebSocket]);
-    return createWebSocketStream(webSocket);
+    const accepted = await acceptWebSocket(request, socket, head, [overWebSocket]);
+    return createWebSocketStream(accepted.socket);
   }
   if (wanted !== 'spdy/3.1') throw new Fault('invalid', `unable to upgrade: ${wanted || 'no protocol'} is not supported, use websocket with ${overWebSocket}`);
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${overSpdy}\r\n\r\n`);

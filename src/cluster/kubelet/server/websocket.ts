@@ -15,23 +15,32 @@ const messageLimit = 1024 * 1024;
 const highWater = 1024 * 1024;
 const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
 
-/** Completes the upgrade with the first of `protocols` that the client offers; undefined where it offers none. */
-export function acceptWebSocket(request: IncomingMessage, socket: Duplex, head: Buffer, protocols: readonly string[]): Promise<WebSocket> {
-  const server = new WebSocketServer({
-    noServer: true,
-    maxPayload: messageLimit,
-    perMessageDeflate: false,
-    handleProtocols: (offered) => protocols.find((protocol) => offered.has(protocol)) ?? false,
-  });
-  return new Promise((resolve) => server.handleUpgrade(request, socket, head, resolve));
+export interface AcceptedWebSocket {
+  socket: WebSocket;
+  /** The one that was chosen; empty where the client offered none of them. */
+  protocol: string;
 }
 
-export function webSocketChannels(socket: WebSocket, wants: { stdin: boolean; stdout: boolean; stderr: boolean }): RemoteChannels {
-  return new WebSocketChannels(socket, wants);
+/**
+ * Completes the upgrade with the first of `protocols` that the client offers. The choice is made here, because the
+ * name of one of Kubernetes' protocols has a slash, which the library takes for a malformed header.
+ */
+export function acceptWebSocket(request: IncomingMessage, socket: Duplex, head: Buffer, protocols: readonly string[]): Promise<AcceptedWebSocket> {
+  const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+  const protocol = protocols.find((name) => offered.includes(name)) ?? '';
+  delete request.headers['sec-websocket-protocol'];
+  const server = new WebSocketServer({ noServer: true, maxPayload: messageLimit, perMessageDeflate: false });
+  if (protocol !== '') server.on('headers', (headers) => headers.push(`Sec-WebSocket-Protocol: ${protocol}`));
+  return new Promise((resolve) => server.handleUpgrade(request, socket, head, (accepted) => resolve({ socket: accepted, protocol })));
+}
+
+export function webSocketChannels(accepted: AcceptedWebSocket, wants: { stdin: boolean; stdout: boolean; stderr: boolean }): RemoteChannels {
+  return new WebSocketChannels(accepted, wants);
 }
 
 class WebSocketChannels implements RemoteChannels {
   readonly #socket: WebSocket;
+  readonly #protocol: string;
   readonly #base64: boolean;
   #input: (data: Buffer) => void = () => {};
   #inputEnd: () => void = () => {};
@@ -40,9 +49,10 @@ class WebSocketChannels implements RemoteChannels {
   #early: Buffer[] | undefined = [];
   #earlyEnd = false;
 
-  constructor(socket: WebSocket, wants: { stdin: boolean; stdout: boolean; stderr: boolean }) {
+  constructor({ socket, protocol }: AcceptedWebSocket, wants: { stdin: boolean; stdout: boolean; stderr: boolean }) {
     this.#socket = socket;
-    this.#base64 = socket.protocol.includes('base64');
+    this.#protocol = protocol;
+    this.#base64 = protocol.includes('base64');
     socket.on('error', () => socket.terminate());
     socket.on('message', (data: Buffer) => this.#take(data));
     // The greeting tells the client that the channels are there.
@@ -86,7 +96,7 @@ class WebSocketChannels implements RemoteChannels {
 
   status(status: RemoteStatus): void {
     // Before version 4 the channel carries bare text, and nothing on success.
-    const structured = this.#socket.protocol.startsWith('v4') || this.#socket.protocol.startsWith('v5');
+    const structured = /^v[45]\./.test(this.#protocol);
     if (structured) this.#send(channel.status, Buffer.from(JSON.stringify(status)));
     else if (status.status === 'Failure') this.#send(channel.status, Buffer.from(status.message ?? ''));
     this.#socket.close(1000);
