@@ -40,7 +40,8 @@ async function diskUsage(call: Call): Promise<void> {
     if (!['container', 'image', 'volume', 'build-cache'].includes(type)) throw new Fault('invalid', `unknown object type: ${type}`);
   }
   const usage = await call.backends.system.diskUsage(types);
-  sendJson(call, 200, shapeDiskUsage(usage, call.version));
+  const cache = usage.BuildCache === null ? null : ((await call.backends.build?.records()) ?? usage.BuildCache);
+  sendJson(call, 200, shapeDiskUsage({ ...usage, BuildCache: cache }, call.version));
 }
 
 async function auth(call: Call): Promise<void> {

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CreateRequest } from '#api/docker/containers.ts';
+import type { HostConfig } from '#api/docker/host-config.ts';
+import { DetachKeys, parseDetachKeys } from './detach-keys.ts';
+import { checkHostConfig, checkSecurity } from './host-config.ts';
+import { mergeConfig, mergeEnv } from './merge-config.ts';
+import { parseBind, planMounts } from './mounts.ts';
+import { checkName, inventName } from './names.ts';
+import { portMap, portRequests } from './ports.ts';
+import { seededRandom } from '#lib/random.ts';
+import type { ContainerRecord } from './record.ts';
+import { resourceSpec } from './spec.ts';
+
+const id = 'ab'.repeat(32);
+const merge = (request: CreateRequest, image = {}) => mergeConfig(request, image, id);
+
+test('what was asked wins over the image; an entrypoint resets the image\'s command', () => {
+  const image = { Cmd: ['serve'], Entrypoint: ['/run'], Env: ['A=1', 'B=2'], User: 'app', Labels: { a: '1' }, Volumes: { '/v': {} } };
+  const plain = merge({ Env: ['B=3', 'C'], Labels: { b: '2' } }, image);
+  assert.deepEqual([plain.Entrypoint, plain.Cmd, plain.Env, plain.User], [['/run'], ['serve'], ['A=1', 'B=3', 'C'], 'app']);
+  assert.deepEqual([plain.Labels, plain.Volumes, plain.Hostname], [{ a: '1', b: '2' }, { '/v': {} }, id.slice(0, 12)]);
+  assert.deepEqual(merge({ Entrypoint: ['sh'] }, image).Cmd, null);
+  assert.deepEqual(merge({ Entrypoint: [''], Cmd: ['ls'] }, image).Entrypoint, null);
+  assert.throws(() => merge({}, {}), /no command specified/);
+});
+
+test('a config that cannot work is refused', () => {
+  const run = { Cmd: ['x'] };
+  assert.throws(() => merge({ ...run, WorkingDir: 'relative' }), /needs to be an absolute path/);
+  assert.throws(() => merge({ ...run, StopSignal: 'SIGNOPE' }), /Invalid signal: SIGNOPE/);
+  assert.throws(() => merge({ ...run, ExposedPorts: { '99999/tcp': {} } }), /invalid port specification/);
+  assert.throws(() => merge({ ...run, Healthcheck: { Test: ['CMD', 'x'], Interval: 5 } }), /cannot be less than 1ms/);
+  assert.deepEqual(mergeEnv(['PATH=/a', 'X=1'], ['X=']), ['PATH=/a', 'X=']);
+});
+
+test('the zero values that the CLI sends are unset, and inspect shows defaults', () => {
+  const sent: HostConfig = { NetworkMode: 'default', MemorySwappiness: -1, PidsLimit: 0, ShmSize: 0, OomKillDisable: false, RestartPolicy: { Name: 'no', MaximumRetryCount: 0 }, BlkioDeviceReadBps: [], UsernsMode: '' };
+  const host = checkHostConfig(sent, ['crun']);
+  assert.deepEqual([host.NetworkMode, host.MemorySwappiness, host.PidsLimit, host.ShmSize, host.Runtime], ['bridge', null, null, 64 << 20, 'crun']);
+  assert.deepEqual(resourceSpec(host), {});
+});
+
+test('each field of a HostConfig works or is refused by name', () => {
+  const refusals: [HostConfig, RegExp][] = [
+    [{ Links: ['a:b'] }, /--link/],
+    [{ DeviceRequests: [{}] }, /--gpus/],
+    [{ BlkioDeviceReadBps: [{ Path: '/dev/sda', Rate: 1 }] }, /--device-read-bps/],
+    [{ StorageOpt: { size: '1G' } }, /--storage-opt/],
+    [{ UsernsMode: 'private' }, /--userns/],
+    [{ LogConfig: { Type: 'gelf' } }, /no log driver named 'gelf'/],
+    [{ LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } } }, /--log-opt max-size/],
+    [{ Runtime: 'kata' }, /invalid runtime name: kata/],
+    [{ IpcMode: 'odd' }, /invalid IPC mode: odd/],
+    [{ AutoRemove: true, RestartPolicy: { Name: 'always' } }, /can't create 'AutoRemove' container with restart policy/],
+    [{ RestartPolicy: { Name: 'always', MaximumRetryCount: 3 } }, /maximum retry count can only be used with 'on-failure'/],
+    [{ Memory: 1 << 20 }, /Minimum memory limit/],
+    [{ NanoCpus: 1e9, CpuQuota: 5000 }, /Conflicting options/],
+    [{ CapAdd: ['NOPE'] }, /unknown capability/],
+    [{ SecurityOpt: ['label=type:x'] }, /SELinux/],
+    [{ Ulimits: [{ Name: 'nofiles', Soft: 1, Hard: 1 }] }, /invalid ulimit type: nofiles/],
+    [{ NetworkMode: 'container:x', PortBindings: { '80/tcp': [{}] } }, /conflicting options/],
+  ];
+  for (const [host, message] of refusals) assert.throws(() => checkHostConfig(host, ['crun']), message);
+});
+
+test('limits become the runtime\'s', () => {
+  assert.deepEqual(resourceSpec({ Memory: 64 << 20, NanoCpus: 500_000_000, PidsLimit: 9 }), {
+    memoryBytes: 64 << 20, memorySwapBytes: 128 << 20, cpuQuota: 50_000, cpuPeriod: 100_000, pids: 9,
+  });
+  assert.deepEqual(resourceSpec({ Memory: 64 << 20, MemorySwap: -1 }).memorySwapBytes, -1);
+  const security = checkSecurity({ SecurityOpt: ['no-new-privileges', 'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}', 'apparmor=x'] });
+  assert.deepEqual(security, { noNewPrivileges: true, seccomp: { defaultAction: 'SCMP_ACT_ALLOW' }, apparmor: 'x' });
+});
+
+test('binds: directories, named volumes, anonymous ones, modes', () => {
+  assert.deepEqual(pick(parseBind('/h/../host:/c/:ro,rshared')), { type: 'bind', source: '/host', target: '/c', readOnly: true, propagation: 'rshared' });
+  assert.deepEqual(pick(parseBind('vol:/c:nocopy')), { type: 'volume', volume: 'vol', target: '/c', readOnly: false, propagation: '' });
+  assert.equal(parseBind('/only').anonymous, true);
+  for (const wrong of ['/a:relative', '/a:/', 'a b:/c', '/a:/b:rx', '/a:/b:c:d', 'vol:/c:shared', ':/x']) assert.throws(() => parseBind(wrong), { kind: 'invalid' });
+});
+
+function pick({ type, source, volume, target, readOnly, propagation }: ReturnType<typeof parseBind>): object {
+  return JSON.parse(JSON.stringify({ type, source, volume, target, readOnly, propagation })) as object;
+}
+
+test('mounts come parents first; two for one target are refused; volumes of the image give way', () => {
+  const plans = planMounts({ Volumes: { '/data': {}, '/z': {} } }, { Binds: ['/h:/a/b/c', 'v:/data'], Mounts: [{ Type: 'tmpfs', Target: '/a' }] }, []);
+  assert.deepEqual(plans.map((p) => `${p.type} ${p.target}`), ['volume /data', 'tmpfs /a', 'volume /z', 'bind /a/b/c']);
+  assert.throws(() => planMounts({}, { Binds: ['/h:/a', 'v:/a/'] }, []), /Duplicate mount point: \/a/);
+  assert.throws(() => planMounts({}, { Mounts: [{ Type: 'image', Target: '/a', Source: 'x' }] }, []), /type image are not implemented/);
+  assert.deepEqual(planMounts({}, { Tmpfs: { '/t': 'size=1m,exec' } }, [])[0]?.tmpfs, ['nosuid', 'nodev', 'size=1m', 'exec']);
+  assert.throws(() => planMounts({}, { Tmpfs: { '/t': 'upperdir=/x' } }, []), /invalid tmpfs option/);
+});
+
+test('ports: bindings, ranges, all that are exposed; and back', () => {
+  const record = { config: { ExposedPorts: { '80/tcp': {}, '53/udp': {} } }, hostConfig: { PublishAllPorts: true, PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '8000-8010' }] } } };
+  assert.deepEqual(portRequests(record), [
+    { containerPort: 80, protocol: 'tcp', hostIp: '127.0.0.1', hostPort: 8000, hostPortEnd: 8010 },
+    { containerPort: 53, protocol: 'udp', hostIp: '', hostPort: 0 },
+  ]);
+  for (const HostPort of ['x', '70000', '9-8']) assert.throws(() => portRequests({ ...record, hostConfig: { PortBindings: { '80': [{ HostPort }] } } }), /Invalid hostPort/);
+  assert.throws(() => portRequests({ ...record, hostConfig: { PortBindings: { '80/sctp': [{}] } } }), /sctp is not implemented/);
+  assert.deepEqual(portMap(record as unknown as ContainerRecord, [{ containerPort: 80, protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8001 }]), {
+    '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8001' }], '53/udp': null,
+  });
+});
+
+test('names', () => {
+  assert.equal(checkName('/web-1'), 'web-1');
+  for (const wrong of ['a', '-ab', 'a b', 'ä1', '']) assert.throws(() => checkName(wrong), /Invalid container name/);
+  const taken = new Set<string>();
+  for (let i = 0; i < 5000; i++) taken.add(checkName(inventName(seededRandom(i), (name) => !taken.has(name))));
+  assert.equal(taken.size, 5000);
+});
+
+test('detach keys are found across pieces, and what only begins like them passes on', () => {
+  const keys = new DetachKeys('');
+  const feed = (bytes: number[]): [number[], boolean] => {
+    const { forward, detached } = keys.feed(Uint8Array.from(bytes));
+    return [[...forward], detached];
+  };
+  assert.deepEqual(feed([97, 16]), [[97], false]);
+  assert.deepEqual(feed([98]), [[16, 98], false]);
+  assert.deepEqual(feed([16, 16]), [[16], false]);
+  assert.deepEqual(feed([17]), [[], true]);
+  assert.deepEqual(parseDetachKeys('ctrl-a,d'), [1, 100]);
+  assert.throws(() => parseDetachKeys('ctrl-é'), /Invalid detach keys/);
+});
