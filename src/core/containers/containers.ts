@@ -121,12 +121,12 @@ export class ConmonContainers implements Containers {
   watch(entry: Entry): void {
     const { kernel, log } = this.parts;
     const pid = entry.supervision!.conmonPid;
-    void kernel.processes.ended(pid, this.#closing.signal).then(
-      () => this.settle(entry),
-      (error: unknown) => {
+    void kernel.processes
+      .ended(pid, this.#closing.signal)
+      .then(() => this.settle(entry))
+      .catch((error: unknown) => {
         if (!this.#closing.signal.aborted) log.error('cannot watch a container', { id: entry.record.id, error });
-      },
-    );
+      });
   }
 
   settle(entry: Entry): Promise<void> {

@@ -13,11 +13,6 @@ export function resizeTerminal(fifo: string, size: TerminalSize): void {
   command(fifo, `1 ${size.rows} ${size.columns}\n`);
 }
 
-/** Has conmon open its log anew, after the log was renamed. */
-export function reopenLog(fifo: string): void {
-  command(fifo, '2 0 0\n');
-}
-
 function command(fifo: string, line: string): void {
   try {
     const fd = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);

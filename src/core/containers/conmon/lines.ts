@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import { Fault } from '#lib/errors.ts';
 
 /** Longest line of a pipe of conmon, in characters; its messages hold at most 8 KiB of the runtime's text, escaped. */
 const lineLimit = 64 * 1024;
@@ -28,7 +27,11 @@ export class LineReader {
   #take(text: string): void {
     const parts = (this.#rest + text).split('\n');
     this.#rest = parts.pop()!;
-    if (this.#rest.length > lineLimit) throw new Fault('internal', 'conmon wrote an endless line');
+    // Nothing of conmon's; what waits for a line learns that none will come.
+    if (this.#rest.length > lineLimit) {
+      this.#rest = '';
+      this.#end();
+    }
     for (const line of parts) {
       const waiting = this.#waiting.shift();
       if (waiting) waiting(line);

@@ -52,7 +52,9 @@ export function spawnConmon(processes: Processes, paths: ConmonPaths, options: C
   const start = child.stdio[4] as Writable;
   start.on('error', () => {});
   let printed = '';
-  (child.stdio[2] as Readable).setEncoding('utf8').on('data', (text: string) => {
+  const stderr = child.stdio[2] as Readable;
+  stderr.on('error', () => {});
+  stderr.setEncoding('utf8').on('data', (text: string) => {
     if (printed.length < 8192) printed += text;
   });
   const sync = new LineReader(child.stdio[3] as Readable);
