@@ -6,12 +6,14 @@ import type { Logger } from '#lib/log.ts';
 import { systemRandom } from '#lib/random.ts';
 import { linuxKernel } from '#sys/linux.ts';
 import { openCluster } from './cluster.ts';
-import { addressIn, clusterNetwork } from './cluster-network.ts';
+import { addressIn, clusterNetwork, type ClusterNetwork } from './cluster-network.ts';
 import type { DaemonConfig } from './config.ts';
 import { serveControl } from './control.ts';
+import { openClusterDns } from './dns.ts';
 import { openEngineDoor } from './engine.ts';
+import { component } from './names.ts';
 import { openNode } from './node.ts';
-import { openRuntime, type Surroundings } from './runtime.ts';
+import { openRuntime, type Runtime, type Surroundings } from './runtime.ts';
 import { statusOf } from './status.ts';
 
 export interface Daemon {
@@ -44,10 +46,12 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
   const gateway = addressIn(network.podSubnet, 1);
   const podNetwork = await openPodNetwork(around, runtime, network);
   const cluster = await openCluster(around, network, gateway, config.apiPort);
+  const stopping = new AbortController();
+  const dns = await openClusterDns(around, cluster.api, network, gateway, stopping.signal);
   stage('starting the node');
   const node = await openNode({ around, runtime, cluster, network, podNetwork, gateway, name: config.nodeName });
   const file = describe(config, around, cluster);
-  const status = () => statusOf({ config, startedAt, engine: engine.engine, file, client: cluster.api.localClient(observer), runtime, kernel });
+  const status = () => statusOf({ config, startedAt, engine: engine.engine, file, client: cluster.api.localClient(component('status')), runtime, kernel });
   const control = await serveControl(file.control, status);
   writeDaemonFile(config.root, file);
   log.info('ready', { docker: file.docker, api: file.apiUrl });
@@ -58,17 +62,16 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
       await control.close();
       await engine.close();
       await node.stop();
+      stopping.abort();
+      await dns.close();
       await cluster.close();
       await runtime.close();
     },
   };
 }
 
-/** Who asks on behalf of `gantry status`. */
-const observer = { name: 'gantry:status', groups: ['system:masters'] };
-
 /** The bridge of this node's pods; its gateway is where they find the API server and DNS. */
-async function openPodNetwork(around: Surroundings, runtime: { networks: import('#core/networks/types.ts').Networks }, network: { podSubnet: string; serviceCidr: string }): Promise<string> {
+async function openPodNetwork(around: Surroundings, runtime: Runtime, network: ClusterNetwork): Promise<string> {
   const name = 'gantry-pods';
   const found = runtime.networks.get(name) ?? (await runtime.networks.create({ name, driver: 'bridge', ipam: { config: [{ subnet: network.podSubnet }] } }));
   const netlink = around.kernel.netlinks.open();

@@ -14,3 +14,13 @@ export function isLinkOf(instance: string, link: string): boolean {
 export function tableMark(instance: string, table: string): boolean {
   return (table.split(' ')[1] ?? '').includes(instance);
 }
+
+/** The Service proxy's nftables table. */
+export function servicesTable(instance: string): string {
+  return `gantry_${instance}_services`;
+}
+
+/** A part of Gantry that lives in the daemon and may do all, as the API server knows it. */
+export function component(name: string): { name: string; groups: string[] } {
+  return { name: `system:gantry:${name}`, groups: ['system:masters'] };
+}

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import type { KubeClient } from '#client/kube/types.ts';
 import { httpKubeClient } from '#client/kube/http.ts';
 import { startKubelet } from '#cluster/kubelet/start.ts';
+import { startProxy } from '#cluster/proxy/proxy.ts';
 import type { Cluster } from './cluster.ts';
 import type { ClusterNetwork } from './cluster-network.ts';
-import { addressIn } from './cluster-network.ts';
 import { version } from './config.ts';
-import { cgroupOf } from './names.ts';
+import { clusterDomain, dnsAddress } from './dns.ts';
+import { cgroupOf, servicesTable } from './names.ts';
 import type { Runtime, Surroundings } from './runtime.ts';
 
 export interface NodeParts {
@@ -20,11 +20,8 @@ export interface NodeParts {
 }
 
 export interface NodeAgent {
-  client: KubeClient;
   stop(): Promise<void>;
 }
-
-const domain = 'cluster.local';
 
 /** The agent of this machine's node: as a remote one would, it joins over TLS with a certificate of its own. */
 export async function openNode(parts: NodeParts): Promise<NodeAgent> {
@@ -45,13 +42,27 @@ export async function openNode(parts: NodeParts): Promise<NodeAgent> {
     version,
     podNetwork: { name: parts.podNetwork, subnet: network.podSubnet },
     instance: cgroupOf(around.instance),
-    clusterDns: [addressIn(network.serviceCidr, 10)],
-    clusterDomain: domain,
+    clusterDns: [dnsAddress(network)],
+    clusterDomain,
     server: { cert: serving.certificate, key: serving.key, clientCa: cluster.api.authority.certificate, host: address, port: 0 },
   });
+  const stopping = new AbortController();
+  const proxyIdentity = await cluster.api.authority.issueClient({ commonName: 'system:kube-proxy', organizations: [] });
+  const proxyClient = httpKubeClient({ server: cluster.url, ca: cluster.api.authority.certificate, ...proxyIdentity, userAgent: 'gantry-proxy' });
+  await startProxy({
+    client: proxyClient,
+    clock: around.clock,
+    log: around.log,
+    rules: around.kernel.nft,
+    table: servicesTable(around.instance),
+    nodeName: name,
+    serviceCidr: network.serviceCidr,
+    signal: stopping.signal,
+  });
   return {
-    client,
     async stop() {
+      stopping.abort();
+      proxyClient.close();
       await kubelet.stop();
       client.close();
     },

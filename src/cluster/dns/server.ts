@@ -1,0 +1,112 @@
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import type { EndpointSlice, Service } from '#api/kube/types.ts';
+import type { KubeClient } from '#client/kube/types.ts';
+import { createInformers } from '#cluster/machinery/informers.ts';
+import { keyOf } from '#cluster/machinery/types.ts';
+import type { Clock } from '#lib/clock.ts';
+import { forwardQuery } from '#lib/dns/forward.ts';
+import { rcodes, writeAnswer, type Answer, type Query } from '#lib/dns/message.ts';
+import { serveDns } from '#lib/dns/server.ts';
+import type { Logger } from '#lib/log.ts';
+import { answerName, type DnsView } from './names.ts';
+
+export interface ClusterDnsOptions {
+  client: KubeClient;
+  clock: Clock;
+  log: Logger;
+  /** Where it listens, by UDP and TCP; port 0 takes a free one. */
+  address: string;
+  port: number;
+  /** `cluster.local` */
+  domain: string;
+  /** Asked for all other names. */
+  upstreams: () => readonly string[];
+  signal: AbortSignal;
+}
+
+export interface ClusterDns {
+  port: number;
+  close(): Promise<void>;
+}
+
+/** CNAMEs followed within the cluster and to the upstreams. */
+const mostAliases = 8;
+
+/** Starts the cluster's DNS server; resolves when it knows the Services there are. */
+export async function startClusterDns(options: ClusterDnsOptions): Promise<ClusterDns> {
+  const view = await createView(options);
+  const udp = createSocket('udp4');
+  const tcp = createServer();
+  const port = await new Promise<number>((resolve, reject) => {
+    udp.once('error', reject);
+    udp.bind(options.port, options.address, () => resolve(udp.address().port));
+  });
+  await new Promise<void>((resolve, reject) => {
+    tcp.once('error', reject);
+    tcp.listen(port, options.address, resolve);
+  });
+  serveDns(udp, tcp, (query) => answer(query, view, options));
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        udp.close();
+        tcp.close(() => resolve());
+      }),
+  };
+}
+
+async function answer(query: Query, view: DnsView, options: ClusterDnsOptions): Promise<Buffer> {
+  const { name, type } = query.question;
+  const answers: Answer[] = [];
+  let asked = name;
+  for (let i = 0; i < mostAliases; i++) {
+    const found = answerName(asked, type, view);
+    if (found === null) return writeAnswer(query, answers.length > 0 ? rcodes.noError : rcodes.nameError, answers, { authoritative: true });
+    if (found === undefined) break;
+    answers.push(...found);
+    const [alias] = found;
+    if (alias?.type !== 'CNAME' || type === 'CNAME') return writeAnswer(query, rcodes.noError, rotated(answers, query.id), { authoritative: true });
+    asked = alias.data;
+  }
+  if (answers.length > 0) return writeAnswer(query, rcodes.noError, answers, { authoritative: true });
+  return forwardQuery(query, options.upstreams(), options.clock);
+}
+
+/** Spreads the load over several addresses. */
+function rotated(answers: readonly Answer[], by: number): Answer[] {
+  const start = answers.length === 0 ? 0 : by % answers.length;
+  return [...answers.slice(start), ...answers.slice(0, start)];
+}
+
+async function createView(options: ClusterDnsOptions): Promise<DnsView> {
+  const informers = createInformers({ ...options, log: options.log.child('dns') });
+  const services = informers.of<Service>({ group: '', version: 'v1', resource: 'services' });
+  const slices = informers.of<EndpointSlice>({ group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' });
+  services.addIndex('address', (s) => (s.spec?.clusterIP && s.spec.clusterIP !== 'None' ? [s.spec.clusterIP] : []));
+  slices.addIndex('service', (s) => serviceKey(s) ?? []);
+  slices.addIndex('address', (s) => (s.endpoints ?? []).flatMap((e) => e.addresses ?? []));
+  await Promise.all([services.synced, slices.synced]);
+  return {
+    domain: options.domain.toLowerCase(),
+    service: (namespace, name) => services.get(`${namespace}/${name}`),
+    slices: (namespace, name) => slices.byIndex('service', `${namespace}/${name}`),
+    byAddress(address) {
+      const [service] = services.byIndex('address', address);
+      if (service) return { service };
+      for (const slice of slices.byIndex('address', address)) {
+        const owner = services.get(serviceKey(slice)?.[0] ?? '');
+        const endpoint = slice.endpoints?.find((e) => e.addresses?.includes(address));
+        if (owner && owner.spec?.clusterIP === 'None' && endpoint) return { service: owner, endpoint };
+      }
+      return undefined;
+    },
+  };
+}
+
+function serviceKey(slice: EndpointSlice): string[] | undefined {
+  const name = slice.metadata?.labels?.['kubernetes.io/service-name'];
+  const namespace = keyOf(slice).split('/')[0];
+  return name === undefined ? undefined : [`${namespace}/${name}`];
+}

@@ -1,0 +1,68 @@
+import type { EndpointSlice, Service, ServicePort } from '#api/kube/types.ts';
+import { proxyLimits, type Backend, type Frontend, type Protocol, type ProxyState } from './types.ts';
+
+/** The frontends of a Service on the node `node`. Headless and ExternalName Services have none. */
+export function frontendsOf(service: Service, slices: readonly EndpointSlice[], node: string): Frontend[] {
+  const { spec } = service;
+  const clusterIp = spec?.clusterIP;
+  if (!spec || !clusterIp || clusterIp === 'None' || spec.type === 'ExternalName') return [];
+  const sticky = spec.sessionAffinity === 'ClientIP';
+  const outside = [...(spec.externalIPs ?? []), ...(service.status?.loadBalancer?.ingress ?? []).flatMap((i) => i.ip ?? [])];
+  return (spec.ports ?? []).flatMap((port) => {
+    const all = backendsOf(slices, port, undefined);
+    const here = backendsOf(slices, port, node);
+    const inner = spec.internalTrafficPolicy === 'Local' ? here : all;
+    const outer = spec.externalTrafficPolicy === 'Local' ? here : all;
+    const common = { port: port.port, protocol: protocolOf(port.protocol), sticky };
+    const frontends: Frontend[] = [{ ...common, address: clusterIp, backends: inner }];
+    for (const address of outside) frontends.push({ ...common, address, backends: outer });
+    if (port.nodePort) frontends.push({ ...common, port: port.nodePort, backends: outer });
+    return frontends.filter((f) => f.backends.length > 0);
+  });
+}
+
+/** Ready endpoints of a Service's port, in a stable order; on one node where `node` is given. */
+function backendsOf(slices: readonly EndpointSlice[], port: ServicePort, node: string | undefined): Backend[] {
+  const found = new Map<string, Backend>();
+  for (const slice of slices) {
+    if (slice.addressType !== 'IPv4') continue;
+    const matching = (slice.ports ?? []).filter((p) => (p.name ?? '') === (port.name ?? '') && protocolOf(p.protocol) === protocolOf(port.protocol));
+    for (const { port: number } of matching) {
+      for (const endpoint of slice.endpoints ?? []) {
+        if (endpoint.conditions?.ready === false || (node !== undefined && endpoint.nodeName !== node)) continue;
+        const [address] = endpoint.addresses;
+        if (address && number) found.set(`${address}:${number}`, { address, port: number });
+      }
+    }
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, proxyLimits.backends).map(([, backend]) => backend);
+}
+
+function protocolOf(text: string | undefined): Protocol {
+  const lower = (text ?? 'TCP').toLowerCase();
+  return lower === 'udp' || lower === 'sctp' ? lower : 'tcp';
+}
+
+/** Marks of picks begin here, so that they are told from other marks of the host. */
+export const firstMark = 0x67000000;
+
+export function stateOf(frontends: readonly Frontend[]): ProxyState {
+  const services = new Map<string, string>();
+  const nodePorts = new Map<string, string>();
+  const backends = new Map<string, string>();
+  const nodeBackends = new Map<string, string>();
+  const itself = new Set<string>();
+  for (const frontend of frontends) {
+    const { address, port, protocol } = frontend;
+    const key = address === undefined ? `${protocol} . ${port}` : `${address} . ${protocol} . ${port}`;
+    const chain = `${address === undefined ? 'node_' : ''}${frontend.sticky ? 'hash' : 'pick'}_${frontend.backends.length}`;
+    (address === undefined ? nodePorts : services).set(key, chain);
+    frontend.backends.forEach((backend, i) => {
+      (address === undefined ? nodeBackends : backends).set(`${key} . ${firstMark + i}`, `${backend.address} . ${backend.port}`);
+      itself.add(`${backend.address} . ${backend.address}`);
+    });
+  }
+  return { services, nodePorts, backends, nodeBackends, itself };
+}
+
+export const emptyState: ProxyState = stateOf([]);

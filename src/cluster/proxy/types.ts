@@ -1,0 +1,50 @@
+/**
+ * The Service proxy of one node: Services and their EndpointSlices become nftables rules.
+ *
+ * A *frontend* is an address and port (or a node port) that a Service is reached at; its *backends* are the endpoints
+ * that a connection may go to, picked at random, or by the client's address where the Service wants affinity. The
+ * rules are few and the same for every Service: *maps* hold the frontends and backends, one chain for each number of
+ * backends does the picking, so a change is a change of map elements, whatever the number of Services.
+ *
+ * Life: informers -> `desiredState` (pure) -> `planChange` from what is applied (pure; its text is the transaction) ->
+ * one transaction. At start the whole table is replaced. Rules outlive the daemon.
+ */
+
+export type Protocol = 'tcp' | 'udp' | 'sctp';
+
+export interface Backend {
+  address: string;
+  port: number;
+}
+
+export interface Frontend {
+  /** Undefined: a node port, on every address of the node. */
+  address?: string;
+  port: number;
+  protocol: Protocol;
+  backends: readonly Backend[];
+  /** Clients stay with their backend. */
+  sticky: boolean;
+}
+
+/** What the rules must hold; keys and values are nft's own text. */
+export interface ProxyState {
+  /** `address . protocol . port` -> chain. */
+  services: ReadonlyMap<string, string>;
+  nodePorts: ReadonlyMap<string, string>;
+  /** The frontend's key and a mark -> `address . port`. */
+  backends: ReadonlyMap<string, string>;
+  nodeBackends: ReadonlyMap<string, string>;
+  /** Backends that may call themselves through a Service. */
+  itself: ReadonlySet<string>;
+}
+
+/** The part of the kernel that the proxy needs; `Kernel.nft` fits. */
+export interface ProxyRules {
+  run(commands: string, path?: string): void;
+}
+
+export const proxyLimits = {
+  /** Backends of one frontend; more are left out, and logged. */
+  backends: 1000,
+} as const;
