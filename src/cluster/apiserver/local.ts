@@ -4,8 +4,9 @@
  */
 import { decodeValue } from '#api/kube/decode.ts';
 import type { KubeObject } from '#api/kube/types.ts';
-import type { Patch, KubeClient, KubeList, ListOptions, ResourceRef, WatchEvent, WatchOptions, WriteOptions } from '#client/kube/types.ts';
+import type { DeleteOptions, KubeClient, KubeList, ListOptions, Patch, ResourceRef, WatchEvent, WatchOptions, WriteOptions } from '#client/kube/types.ts';
 import type { Resource } from '#cluster/resources/types.ts';
+import type { Core } from './core.ts';
 import { authenticated } from './authn/authenticate.ts';
 import { refusal } from './authz/refusal.ts';
 import { LocalRequests } from './local-requests.ts';
@@ -22,94 +23,114 @@ import { toScale, withScale } from './verbs/scale.ts';
 import { replace, update } from './verbs/update.ts';
 import { watch } from './verbs/watch.ts';
 
-export function localClient(server: Server, asked: User): KubeClient {
-  const user = authenticated(asked);
-  const requests = new LocalRequests(server, user);
-  const { core } = server;
+interface Where {
+  namespace?: string;
+  name?: string;
+  subresource?: string;
+}
 
-  const target = (verb: string, ref: ResourceRef, where: { namespace?: string; name?: string; subresource?: string }): Target => {
-    const { namespace = '', name = '', subresource = '' } = where;
-    const resource = core.resources.find(ref.group, ref.version, ref.resource);
+export function localClient(server: Server, user: User): KubeClient {
+  return new LocalClient(server, authenticated(user));
+}
+
+class LocalClient implements KubeClient {
+  readonly #server: Server;
+  readonly #user: User;
+  readonly #requests: LocalRequests;
+
+  constructor(server: Server, user: User) {
+    this.#server = server;
+    this.#user = user;
+    this.#requests = new LocalRequests(server, user);
+  }
+
+  async get<T>(ref: ResourceRef, name: string, namespace?: string): Promise<T> {
+    const at = this.#target('get', ref, { namespace, name });
+    const found = this.#core.objects.of(at.resource).get(at.namespace, name);
+    if (!found) throw notFound(at.resource, name);
+    return found.object as T;
+  }
+
+  async list<T>(ref: ResourceRef, options: ListOptions = {}): Promise<KubeList<T>> {
+    const at = this.#target('list', ref, options);
+    const listed = await list(this.#core, at, { ...options, limit: options.limit ?? 0 });
+    const metadata = { resourceVersion: String(listed.revision), continue: listed.continue, remainingItemCount: listed.remaining };
+    return { items: listed.items.map(({ object }) => object as T), metadata };
+  }
+
+  watch<T>(ref: ResourceRef, options: WatchOptions): AsyncIterable<WatchEvent<T>> {
+    const at = this.#target('watch', ref, options);
+    const query = { ...options, allowWatchBookmarks: options.allowWatchBookmarks ?? false };
+    return events<T>(at.resource, watch(this.#core, at, query, options.signal));
+  }
+
+  async create<T>(ref: ResourceRef, object: T, options: WriteOptions = {}): Promise<T> {
+    const given = object as KubeObject;
+    const namespace = options.namespace ?? given.metadata?.namespace;
+    const at = this.#target('create', ref, { ...options, namespace });
+    const context = this.#context(options);
+    if (at.subresource || !this.#core.objects.stored(at.resource)) return (await this.#requests.act(at, clean(given, at), context)) as T;
+    return (await create(this.#core, { ...at, name: '' }, clean(given, at), context)).object as T;
+  }
+
+  async update<T>(ref: ResourceRef, object: T, options: WriteOptions = {}): Promise<T> {
+    const given = object as KubeObject;
+    const name = options.name ?? given.metadata.name ?? '';
+    const at = this.#target('update', ref, { ...options, namespace: options.namespace ?? given.metadata.namespace, name });
+    const scale = at.subresource?.type === 'scale' ? at.subresource : undefined;
+    const wanted = clean(given, at);
+    const context = this.#context(options);
+    if (!scale) return (await replace(this.#core, at, wanted, context)).object.object as T;
+    const changed = await update(this.#core, at, (old) => withScale(old, wanted, scale), context);
+    return deepFreeze(toScale(changed.object, scale)) as T;
+  }
+
+  async patch<T>(ref: ResourceRef, name: string, patch: Patch, options: WriteOptions & { namespace?: string } = {}): Promise<T> {
+    const at = this.#target('patch', ref, { ...options, name });
+    if (patch.type === 'apply') throw notImplemented('server-side apply');
+    if (at.subresource?.type === 'scale') throw notImplemented('a patch of a scale by the in-process client');
+    const context = this.#context(options);
+    const change = patchChange({ type: patch.type, value: patch.body }, at.resource, 'Ignore', context);
+    return (await update(this.#core, at, change, context, { retry: true })).object as T;
+  }
+
+  async delete(ref: ResourceRef, name: string, options: DeleteOptions = {}): Promise<void> {
+    const { gracePeriodSeconds, propagationPolicy, preconditions } = options;
+    const at = this.#target('delete', ref, { namespace: options.namespace, name });
+    const body = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds, propagationPolicy, preconditions };
+    await remove(this.#core, at, body, this.#context());
+  }
+
+  async request<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return (await this.#requests.request(method, path, body)) as T;
+  }
+
+  async stream(): Promise<AsyncIterable<Uint8Array>> {
+    throw notImplemented('a stream by the in-process client; use the HTTPS one');
+  }
+
+  get #core(): Core {
+    return this.#server.core;
+  }
+
+  /** What is asked for, if the user has the right. */
+  #target(verb: string, ref: ResourceRef, { namespace = '', name = '', subresource = '' }: Where): Target {
+    const resource = this.#core.resources.find(ref.group, ref.version, ref.resource);
     if (!resource) throw noSuchPath();
     const scoped = resource.namespaced ? namespace : '';
-    const attributes = { user, verb, resource: { ...ref, subresource, namespace: attributeNamespace(resource, scoped, name), name } };
-    const { allowed, reason } = server.authorizer.authorize(attributes);
+    const asked = { ...ref, subresource, namespace: attributeNamespace(resource, scoped, name), name };
+    const attributes = { user: this.#user, verb, resource: asked };
+    const { allowed, reason } = this.#server.authorizer.authorize(attributes);
     if (!allowed) throw refusal(attributes, reason);
     if (subresource === '') return { resource, namespace: scoped, name };
     const found = resource.subresources.find((candidate) => candidate.name === subresource);
     if (!found) throw noSuchPath();
     return { resource, subresource: found, namespace: scoped, name };
-  };
+  }
 
-  const context = (options: WriteOptions = {}): Context => ({
-    user,
-    warnings: [],
-    fieldManager: options.fieldManager ?? user.name,
-    dryRun: options.dryRun ?? false,
-  });
-
-  return {
-    get: async <T>(ref: ResourceRef, name: string, namespace?: string): Promise<T> => {
-      const at = target('get', ref, { namespace, name });
-      const found = core.objects.of(at.resource).get(at.namespace, name);
-      if (!found) throw notFound(at.resource, name);
-      return found.object as T;
-    },
-
-    list: async <T>(ref: ResourceRef, options: ListOptions = {}): Promise<KubeList<T>> => {
-      const at = target('list', ref, options);
-      const listed = await list(core, at, { ...options, limit: options.limit ?? 0 });
-      const metadata = { resourceVersion: String(listed.revision), continue: listed.continue, remainingItemCount: listed.remaining };
-      return { items: listed.items.map(({ object }) => object as T), metadata };
-    },
-
-    watch: <T>(ref: ResourceRef, options: WatchOptions): AsyncIterable<WatchEvent<T>> => {
-      const at = target('watch', ref, options);
-      const query = { ...options, allowWatchBookmarks: options.allowWatchBookmarks ?? false };
-      return events<T>(at.resource, watch(core, at, query, options.signal));
-    },
-
-    create: async <T>(ref: ResourceRef, object: T, options: WriteOptions = {}): Promise<T> => {
-      const given = object as KubeObject;
-      const namespace = options.namespace ?? given.metadata?.namespace;
-      const at = target('create', ref, { ...options, namespace });
-      if (at.subresource || !core.objects.stored(at.resource)) return (await requests.act(at, clean(given, at), context(options))) as T;
-      return (await create(core, { ...at, name: '' }, clean(given, at), context(options))).object as T;
-    },
-
-    update: async <T>(ref: ResourceRef, object: T, options: WriteOptions = {}): Promise<T> => {
-      const given = object as KubeObject;
-      const name = options.name ?? given.metadata.name ?? '';
-      const at = target('update', ref, { ...options, namespace: options.namespace ?? given.metadata.namespace, name });
-      const scale = at.subresource?.type === 'scale' ? at.subresource : undefined;
-      if (!scale) return (await replace(core, at, clean(given, at), context(options))).object.object as T;
-      const wanted = clean(given, at);
-      const changed = await update(core, at, (old) => withScale(old, wanted, scale), context(options));
-      return deepFreeze(toScale(changed.object, scale)) as T;
-    },
-
-    patch: async <T>(ref: ResourceRef, name: string, patch: Patch, options: WriteOptions & { namespace?: string } = {}): Promise<T> => {
-      const at = target('patch', ref, { ...options, name });
-      if (patch.type === 'apply') throw notImplemented('server-side apply');
-      if (at.subresource?.type === 'scale') throw notImplemented('a patch of a scale by the in-process client');
-      const made = context(options);
-      const change = patchChange({ type: patch.type, value: patch.body }, at.resource, 'Ignore', made);
-      return (await update(core, at, change, made, { retry: true })).object as T;
-    },
-
-    delete: async (ref, name, options = {}) => {
-      const { gracePeriodSeconds, propagationPolicy, preconditions } = options;
-      const at = target('delete', ref, { namespace: options.namespace, name });
-      const body = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds, propagationPolicy, preconditions };
-      await remove(core, at, body, context());
-    },
-
-    request: async <T>(method: string, path: string, body?: unknown): Promise<T> => (await requests.request(method, path, body)) as T,
-
-    stream: async () => {
-      throw notImplemented('a stream by the in-process client; use the HTTPS one');
-    },
-  };
+  #context(options: WriteOptions = {}): Context {
+    return { user: this.#user, warnings: [], fieldManager: options.fieldManager ?? this.#user.name, dryRun: options.dryRun ?? false };
+  }
 }
 
 /** `namespaces/x` is asked for with rights in the namespace x. */
