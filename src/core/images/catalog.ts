@@ -7,6 +7,7 @@ import type { Content, Descriptor, Digest } from '#core/content/types.ts';
 import { chainOf } from '#core/snapshots/chain.ts';
 import type { Snapshots } from '#core/snapshots/types.ts';
 import type { Records } from '#core/store/records.types.ts';
+import { unpackLayers } from './adopt.ts';
 import { parseConfig } from './manifest.ts';
 import { parseReference, repositoryOf, taggedName } from './reference.ts';
 import type { Image } from './types.ts';
@@ -52,8 +53,11 @@ export class ImageCatalog {
     const catalog = new ImageCatalog(parts);
     for (const record of [...parts.records.list()].sort((a, b) => a.taggedAt - b.taggedAt)) {
       const data = await parts.content.read(record.id).catch(() => undefined);
-      if (data) catalog.#show(record, parseConfig(data, `config of image ${record.id}`));
-      else {
+      if (data) {
+        const config = parseConfig(data, `config of image ${record.id}`);
+        await heal(parts, record, config);
+        catalog.#show(record, config);
+      } else {
         parts.log.warn('the config of an image is missing; the image is dropped', { id: record.id });
         await parts.records.delete(record.id);
       }
@@ -170,6 +174,17 @@ export class ImageCatalog {
     let size = 0;
     for (let at = layers.get(chain); at; at = layers.get(at.parent)) size += at.bytes;
     return size;
+  }
+}
+
+/** Unpacks layers of an image again where some are missing: their directories were lost, or had not settled on the disk. */
+async function heal({ snapshots, log }: CatalogParts, record: ImageRecord, config: ImageConfig): Promise<void> {
+  if (snapshots.has(chainOf(config.rootfs.diff_ids))) return;
+  try {
+    await unpackLayers(snapshots, { layers: record.layers, config });
+    log.info('an image had lost layers; they were unpacked again', { id: record.id });
+  } catch (error) {
+    log.warn('an image has lost layers that cannot be unpacked again; pull or build it anew', { id: record.id, error });
   }
 }
 

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { ImageConfig } from '#api/oci/image.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -74,6 +76,29 @@ onLinuxAsRoot('images', () => {
       assert.deepEqual(await Array.fromAsync(place.content.list()), []);
       assert.deepEqual(place.snapshots.layers(), []);
       await assert.rejects(images.remove(three.id), (e) => isFault(e, 'not-found'));
+    });
+
+    it('layers that may not have reached the disk, and those that are lost, are unpacked again at the next start', async () => {
+      const image = await make([await putLayer(place.content, [file('below')]), await putLayer(place.content, [file('above', 'text')])], ['heal']);
+      await place.snapshots.create('on-it', image.chain);
+      const directory = join(place.root, 'snapshots/layers');
+      // Stands for what a power failure does to files.
+      for (const name of readdirSync(directory)) writeFileSync(join(directory, name, 'damage'), '');
+      const isDamaged = (): Promise<boolean> => place.snapshots.view(image.chain, async (root) => existsSync(join(root, 'damage')));
+      await place.reopen();
+      await open();
+      assert.equal(await isDamaged(), true, 'the same boot keeps them');
+      await place.reopen({ bootId: 'another' });
+      assert.equal(place.snapshots.has(image.chain), false);
+      await open();
+      assert.equal(await isDamaged(), false);
+      rmSync(directory, { recursive: true });
+      await place.reopen({ bootId: 'another' });
+      await open();
+      assert.equal(readFileSync(join(await place.snapshots.mount('on-it'), 'above'), 'utf8'), 'text');
+      assert.equal(images.get('heal')?.size, 9);
+      await place.snapshots.remove('on-it');
+      await images.remove(image.id);
     });
 
     it('a blob that nothing needs goes at a start a day later; one of a layer, or that others keep, stays', async () => {

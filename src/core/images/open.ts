@@ -25,7 +25,7 @@ export interface ImagesOptions {
   alsoNeeded?: () => Iterable<Digest>;
 }
 
-/** Opens the images that `records` holds, and removes layers and blobs that nothing needs any more. */
+/** Opens the images that `records` holds, mends what they have lost, and removes layers and blobs that nothing needs any more. */
 export async function openImages(options: ImagesOptions): Promise<Images> {
   const { content, snapshots, clock } = options;
   const log = options.log.child('images');

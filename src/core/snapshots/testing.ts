@@ -59,7 +59,7 @@ export interface TestPlace {
   snapshots: Snapshots;
   records: OpenRecords;
   /** As a restart of the daemon: everything opened anew over the same files and records. */
-  reopen(): Promise<void>;
+  reopen(changes?: { bootId?: string }): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -68,10 +68,10 @@ export async function testPlace(name = 'place'): Promise<TestPlace> {
   const root = mkdtempSync(join(tmpdir(), `${name}-`));
   const mounts = linuxMounts();
   const disk = new MemoryDisk();
-  const open = async () => {
+  const open = async (changes: { bootId?: string } = {}) => {
     const content = await openContent({ root, clock: systemClock, random: systemRandom });
     const records = createRecords(createMemoryStore({ disk }));
-    const snapshots = await openSnapshots({ root, content, records, kernel: { mounts, files: linuxFiles() }, clock: systemClock, random: systemRandom, log: silentLogger });
+    const snapshots = await openSnapshots({ root, content, records, kernel: { mounts, files: linuxFiles() }, clock: systemClock, random: systemRandom, log: silentLogger, ...changes });
     return { content, records, snapshots };
   };
   let opened = await open();
@@ -86,9 +86,9 @@ export async function testPlace(name = 'place'): Promise<TestPlace> {
     get records() {
       return opened.records;
     },
-    async reopen() {
+    async reopen(changes) {
       await opened.snapshots.close();
-      opened = await open();
+      opened = await open(changes);
     },
     async end() {
       await opened.snapshots.close();

@@ -6,7 +6,8 @@
  * Life: `unpack` adds layers; `create` makes an active snapshot; `mount`/`unmount` show it; `diff` gives its
  * changes as a layer tar; `commit` turns it into a layer with no copy; `remove` ends it. Mounts outlive the
  * daemon; after a restart `mount` of a mounted key is a no-op.
- * Nothing in an archive can write outside the snapshot's root.
+ * Nothing in an archive can write outside the snapshot's root. A layer that may not have reached the disk when the machine
+ * stopped is forgotten; images unpack theirs again from the blob when they are opened.
  */
 import type { Readable } from 'node:stream';
 import type { Descriptor, Digest } from '#core/content/types.ts';

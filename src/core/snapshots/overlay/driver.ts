@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { KeyedMutex } from '#lib/async.ts';
 import { Fault, isFault } from '#lib/errors.ts';
-import type { Logger } from '#lib/log.ts';
 import { writeTar } from '#lib/tar/write.ts';
 import type { Content, Descriptor, Digest } from '#core/content/types.ts';
 import type { Records } from '#core/store/records.types.ts';
@@ -19,6 +18,7 @@ import { overlayOptions } from './mount-options.ts';
 import { emptyLayers, makeLike } from './places.ts';
 import type { OverlayPlaces } from './places.ts';
 import type { ActiveRecord, LayerRecord } from './records.ts';
+import type { Settling } from './settle.ts';
 
 export const snapshotLimits = {
   /** Layers that one snapshot stands on. */
@@ -35,7 +35,7 @@ export interface OverlayParts {
   layers: Records<LayerRecord>;
   active: Records<ActiveRecord>;
   pool: UnpackPool;
-  log: Logger;
+  settling: Settling;
 }
 
 type UnpackOptions = { onProgress?: (bytes: number) => void; signal?: AbortSignal };
@@ -80,7 +80,7 @@ export class OverlaySnapshots implements Snapshots {
   }
 
   async #unpack(parent: ChainId, chain: Digest, blob: Descriptor, diffId: Digest, options: UnpackOptions): Promise<Digest> {
-    const { places, pool, content, layers } = this.#parts;
+    const { places, pool, content } = this.#parts;
     const parentRunning = parent === '' ? undefined : this.#unpacking.get(parent);
     if (!parentRunning) this.#lowersForOneMore(parent);
     const temporary = await places.temporary('tmp');
@@ -93,7 +93,7 @@ export class OverlaySnapshots implements Snapshots {
       if (!done.hasRoot) await makeLike(target, below && join(places.root, below));
       const dir = places.newName();
       await rename(target, places.layer(dir));
-      await layers.put({ id: chain, parent, dir, diffId, blob, bytes: done.bytes, inodes: done.inodes });
+      await this.#publish({ id: chain, parent, dir, diffId, blob, bytes: done.bytes, inodes: done.inodes });
       return chain;
     } finally {
       await rm(temporary, { recursive: true, force: true });
@@ -178,7 +178,7 @@ export class OverlaySnapshots implements Snapshots {
 
   commit(key: string): Promise<CommittedLayer> {
     return this.#serial.run(key, async () => {
-      const { active, layers, places, content } = this.#parts;
+      const { active, places, content } = this.#parts;
       const record = this.#active(key);
       this.#lowersForOneMore(record.parent);
       this.#unmount(record, false);
@@ -189,7 +189,7 @@ export class OverlaySnapshots implements Snapshots {
         const usage = await usageOf(files);
         const dir = places.newName();
         await rename(files, places.layer(dir));
-        await layers.put({ id: chain, parent: record.parent, dir, diffId, blob: descriptor, ...usage });
+        await this.#publish({ id: chain, parent: record.parent, dir, diffId, blob: descriptor, ...usage });
       }
       await active.delete(key);
       await places.discard(join(places.root, 'active', record.dir));
@@ -245,6 +245,12 @@ export class OverlaySnapshots implements Snapshots {
       at = layer.parent;
     }
     return lowers;
+  }
+
+  async #publish(record: LayerRecord): Promise<void> {
+    const { layers, settling } = this.#parts;
+    await layers.put({ ...record, unsettled: settling.bootId });
+    settling.watch(record.id);
   }
 
   #lowersForOneMore(parent: ChainId): string[] {

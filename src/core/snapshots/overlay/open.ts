@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, realpath } from 'node:fs/promises';
+import { mkdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
@@ -12,6 +12,7 @@ import { UnpackPool } from '../unpack/pool.ts';
 import { OverlaySnapshots } from './driver.ts';
 import { OverlayPlaces } from './places.ts';
 import type { ActiveRecord, LayerRecord } from './records.ts';
+import { Settling } from './settle.ts';
 
 export interface SnapshotsOptions {
   /** Everything is below `<root>/snapshots`. */
@@ -22,6 +23,8 @@ export interface SnapshotsOptions {
   clock: Clock;
   random: Random;
   log: Logger;
+  /** Names this boot of the machine; the kernel's where it is not given. */
+  bootId?: string;
 }
 
 /** Opens the overlay snapshots below `root`; what a crash left half made is removed, what is mounted stays mounted. */
@@ -34,6 +37,9 @@ export async function openSnapshots(options: SnapshotsOptions): Promise<Snapshot
   const layers = await options.records<LayerRecord>('layers');
   const active = await options.records<ActiveRecord>('snapshots');
   await dropLost(layers, (record) => places.layer(record.dir), log);
+  const bootId = options.bootId ?? (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  const settling = new Settling({ bootId, layers, clock: options.clock, log });
+  await settling.recover();
   await dropBaseless(layers, log);
   await dropLost(active, (record) => places.active(record.dir, 'fs'), log);
   const removed = await places.recover(options.kernel.mounts, {
@@ -45,7 +51,7 @@ export async function openSnapshots(options: SnapshotsOptions): Promise<Snapshot
     places,
     layers,
     active,
-    log,
+    settling,
     content: options.content,
     mounts: options.kernel.mounts,
     files: options.kernel.files,

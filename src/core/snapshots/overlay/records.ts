@@ -8,6 +8,8 @@ export interface LayerRecord {
   dir: string;
   diffId: Digest;
   blob: Descriptor;
+  /** The boot in which its files were written, until the kernel has surely put them on the disk. */
+  unsettled?: string;
   bytes: number;
   inodes: number;
 }
