@@ -1,4 +1,5 @@
 /** The first word of the command line decides which room is loaded; nothing else happens here. */
+import { inspect } from 'node:util';
 import { isFault, messageOf } from '#lib/errors.ts';
 
 const [word = 'help', ...args] = process.argv.slice(2);
@@ -28,8 +29,8 @@ run().then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    const debug = process.argv.includes('--debug') && error instanceof Error;
-    const text = debug ? `${error.stack}${error.cause === undefined ? '' : `\ncause: ${String((error.cause as Error).stack ?? error.cause)}`}` : messageOf(error);
+    const debug = process.argv.includes('--debug');
+    const text = debug ? inspect(error) : messageOf(error);
     process.stderr.write(`gantry: ${isFault(error) || debug ? text : `internal error: ${text} (call again with --debug for the stack)`}\n`);
     process.exitCode = 1;
   },

@@ -10,7 +10,8 @@ const pullLimitMs = 60_000;
 
 /** The image that the example's Dockerfiles stand on: here already, pulled, or made from this host. */
 export async function ensureBase(context: DemoContext): Promise<void> {
-  const { docker, say, clock } = context;
+  const { docker, clock } = context;
+  const say = (text: string): void => context.say(text);
   if (await docker.inspectImage(baseName)) {
     say('it is here already');
     return;

@@ -1,0 +1,46 @@
+/** The scheduler against the real API server, by the in-process client. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Node, Pod } from '#api/kube/types.ts';
+import { systemClock } from '#lib/clock.ts';
+import { silentLogger } from '#lib/log.ts';
+import { systemRandom } from '#lib/random.ts';
+import { nodes, pods } from '#client/kube/resources.ts';
+import { pod, startTestServer } from '#cluster/apiserver/testing.ts';
+import { startScheduler } from '#cluster/scheduler/scheduler.ts';
+import { eventually } from './support.ts';
+
+test('pods wait for a node, are bound when one comes, and take each other\'s room into account', async (t) => {
+  const server = await startTestServer(t);
+  const client = server.api.localClient({ name: 'system:kube-scheduler', groups: ['system:masters'] });
+  const stop = new AbortController();
+  const scheduler = startScheduler({ client, clock: systemClock, log: silentLogger, random: systemRandom, signal: stop.signal });
+  t.after(async () => {
+    stop.abort();
+    await scheduler;
+  });
+  const asking = (cpu: string): object => ({ containers: [{ name: 'main', image: 'busybox', resources: { requests: { cpu } } }] });
+  const read = (name: string): Promise<Pod> => client.get<Pod>(pods, name, 'default');
+  for (const name of ['a', 'b', 'c']) await client.create(pods, pod(name, asking('600m')) as unknown as Pod);
+  await eventually(async () => {
+    const condition = (await read('a')).status?.conditions?.find(({ type }) => type === 'PodScheduled');
+    assert.deepEqual([condition?.status, condition?.reason, condition?.message], ['False', 'Unschedulable', 'no nodes available to schedule pods']);
+  });
+  const node: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' }, spec: {}, status: { allocatable: { cpu: '1300m', memory: '1Gi', pods: '10' } } };
+  await client.create(nodes, node);
+  const bound = async (): Promise<string[]> => {
+    const all = (await client.list<Pod>(pods, { namespace: 'default' })).items;
+    return all.filter(({ spec }) => spec.nodeName === 'n1').map(({ metadata }) => metadata.name ?? '');
+  };
+  await eventually(async () => assert.equal((await bound()).length, 2));
+  await eventually(async () => {
+    const names = await bound();
+    const left = ['a', 'b', 'c'].filter((name) => !names.includes(name));
+    assert.equal(left.length, 1);
+    const condition = (await read(left[0] ?? '')).status?.conditions?.find(({ type }) => type === 'PodScheduled');
+    assert.equal(condition?.message, '0/1 nodes are available: 1 Insufficient cpu.');
+  });
+  const [first = ''] = await bound();
+  await client.delete(pods, first, { namespace: 'default', gracePeriodSeconds: 0 });
+  await eventually(async () => assert.equal((await bound()).length, 2));
+});
