@@ -55,11 +55,12 @@ onLinuxAsRoot('overlay snapshots', () => {
 
     it('as many layers as an image may have are mounted, one more is refused', async () => {
       let chain: ChainId = '';
-      for (let i = 0; i < 127; i++) chain = await unpack(chain, [file(`f${i}`, String(i)), file('same', String(i))]);
+      const same = await putLayer(place.content, [file('same', 'below')]);
+      for (let i = 0; i < 126; i++) chain = await place.snapshots.unpack(chain, same.descriptor, same.diffId);
+      chain = await unpack(chain, [file('top')]);
       await place.snapshots.create('deep', chain);
       const root = await place.snapshots.mount('deep');
-      assert.equal(readdirSync(root).length, 128);
-      assert.equal(readFileSync(join(root, 'same'), 'utf8'), '126');
+      assert.deepEqual(readdirSync(root).sort(), ['same', 'top']);
       await assert.rejects(unpack(chain, [file('more')]), (e) => isFault(e, 'too-large') && /max depth exceeded/.test(e.message));
       await assert.rejects(place.snapshots.commit('deep'), (e) => isFault(e, 'too-large'));
     });
