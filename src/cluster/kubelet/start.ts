@@ -1,13 +1,14 @@
 import { mkdirSync } from 'node:fs';
-import type { Pod } from '#api/kube/types.ts';
+import type { Pod, Service } from '#api/kube/types.ts';
 import { every } from '#lib/clock.ts';
-import { createRecorder } from './events.ts';
-import { follow } from './follow.ts';
+import { pods as podsRef, services } from '#client/kube/resources.ts';
+import { createEventRecorder } from '#cluster/machinery/events.ts';
+import { createInformer } from '#cluster/machinery/informer.ts';
+import { podRecorder } from './events.ts';
 import { nodeFacts } from './node/facts.ts';
 import { registerNode, renewLease, reportNode } from './node/register.ts';
 import { PodManager } from './pod/manager.ts';
 import { startServer } from './server/server.ts';
-import { podsRef } from './types.ts';
 import type { Kubelet, KubeletOptions, NodeContext } from './types.ts';
 
 const leaseMs = 10_000;
@@ -18,21 +19,26 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const log = options.log.child('kubelet', { node: options.nodeName });
   mkdirSync(options.root, { recursive: true, mode: 0o711 });
   const facts = nodeFacts(options.version, options.core.kernel.files.space(options.root).total, options.nodeName);
+  const stopping = new AbortController();
+  const { client, clock } = options;
+  const { signal } = stopping;
+  const events = createEventRecorder({ client, clock, random: options.random, log, signal, host: options.nodeName });
   const node: NodeContext = {
     ...options,
     log,
-    recorder: createRecorder({ ...options, log }),
+    recorder: podRecorder(events, options.nodeName),
+    services: createInformer<Service>({ client, ref: services, clock, log, signal }),
     tokens: new Map(),
     allocatable: { cpu: String(facts.cpus), memory: String(facts.memoryBytes), memoryBytes: facts.memoryBytes },
   };
   await ensurePodNetwork(node);
-  const stopping = new AbortController();
   const pods = new PodManager(node);
   const server = await startServer(node, pods);
   try {
     await registerNode(node, facts, server.port);
     await renewLease(node);
   } catch (error) {
+    stopping.abort();
     await server.close();
     await pods.stop();
     throw error;
@@ -42,30 +48,20 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     every(node.clock, leaseMs, () => renewLease(node).catch(warn('the lease could not be renewed'))),
     every(node.clock, statusMs, () => reportNode(node, facts, server.port).catch(warn('the status of the node could not be written'))),
   ];
-  const listed = Promise.withResolvers<void>();
-  const following = follow<Pod>({
-    client: node.client,
-    clock: node.clock,
-    log,
-    ref: podsRef,
-    fieldSelector: `spec.nodeName=${node.nodeName}`,
-    signal: stopping.signal,
-    replace: async (items) => {
-      await pods.replace(items);
-      listed.resolve();
-    },
-    change: (type, pod) => (type === 'DELETED' ? pods.remove(pod) : pods.set(pod)),
-  });
-  await Promise.race([listed.promise, following]);
+  await node.services.synced;
+  const bound = createInformer<Pod>({ client, ref: podsRef, clock, log, signal, fieldSelector: `spec.nodeName=${node.nodeName}` });
+  bound.onChange(({ type, object }) => (type === 'DELETED' ? pods.remove(object) : pods.set(object)));
+  await bound.synced;
+  await pods.removeStrays(bound.list());
   return {
     port: server.port,
     async stop() {
-      stopping.abort();
       for (const timer of timers) timer.cancel();
       await server.close();
-      await following;
       await pods.stop();
-      await node.recorder.flush();
+      await events.flush();
+      stopping.abort();
+      await Promise.all([bound.done, node.services.done]);
     },
   };
 }

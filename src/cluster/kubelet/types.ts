@@ -16,8 +16,9 @@
  * Life of a pod here: admit (or refuse by name) -> volumes -> sandbox and network -> init containers in order
  * (sidecars stay) -> containers -> … -> stop all with grace -> remove sandbox and volumes -> delete the object.
  */
-import type { Pod } from '#api/kube/types.ts';
+import type { Pod, Service } from '#api/kube/types.ts';
 import type { KubeClient } from '#client/kube/types.ts';
+import type { Informer } from '#cluster/machinery/types.ts';
 import type { Containers } from '#core/containers/types.ts';
 import type { ContainersOptions } from '#core/containers/open.ts';
 import type { Images } from '#core/images/types.ts';
@@ -80,6 +81,8 @@ export interface Kubelet {
 /** What each part of the kubelet is given. */
 export interface NodeContext extends KubeletOptions {
   recorder: EventRecorder;
+  /** All Services: their addresses are in the environment of containers. */
+  services: Informer<Service>;
   /** Tokens of projected volumes, kept until it is time for new ones. */
   tokens: Map<string, Token>;
   /** What the node offers to pods. */
@@ -96,18 +99,7 @@ export interface Token {
 export interface EventRecorder {
   pod(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
   node(type: 'Normal' | 'Warning', reason: string, message: string): void;
-  /** Resolves when what was said so far is written. */
-  flush(): Promise<void>;
 }
-
-export const podsRef = { group: '', version: 'v1', resource: 'pods' };
-export const nodesRef = { group: '', version: 'v1', resource: 'nodes' };
-export const eventsRef = { group: '', version: 'v1', resource: 'events' };
-export const configMapsRef = { group: '', version: 'v1', resource: 'configmaps' };
-export const secretsRef = { group: '', version: 'v1', resource: 'secrets' };
-export const servicesRef = { group: '', version: 'v1', resource: 'services' };
-export const serviceAccountsRef = { group: '', version: 'v1', resource: 'serviceaccounts' };
-export const leasesRef = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
 
 /** Owner of sandboxes and containers in the core rooms. */
 export const owner = 'kubelet';

@@ -2,7 +2,7 @@
 import type { Lease, Node, NodeCondition, NodeStatus } from '#api/kube/types.ts';
 import { isoSeconds, isoTime } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
-import { leasesRef, nodesRef } from '../types.ts';
+import { leases, nodes } from '#client/kube/resources.ts';
 import type { NodeContext } from '../types.ts';
 import type { NodeFacts } from './facts.ts';
 
@@ -71,19 +71,19 @@ export async function registerNode(node: NodeContext, facts: NodeFacts, port: nu
   const { client } = node;
   let known: Node;
   try {
-    known = await client.create<Node>(nodesRef, { ...wanted, status: nodeStatus(node, facts, port, undefined) });
+    known = await client.create<Node>(nodes, { ...wanted, status: nodeStatus(node, facts, port, undefined) });
     node.recorder.node('Normal', 'Starting', 'Starting kubelet.');
   } catch (error) {
     if (!isFault(error, 'already-exists')) throw error;
-    known = await client.patch<Node>(nodesRef, node.nodeName, { type: 'strategic', body: { metadata: { labels: wanted.metadata.labels } } });
+    known = await client.patch<Node>(nodes, node.nodeName, { type: 'strategic', body: { metadata: { labels: wanted.metadata.labels } } });
   }
   await reportNode(node, facts, port, known.status);
 }
 
 export async function reportNode(node: NodeContext, facts: NodeFacts, port: number, before?: NodeStatus): Promise<void> {
-  const known = before ?? (await node.client.get<Node>(nodesRef, node.nodeName)).status;
+  const known = before ?? (await node.client.get<Node>(nodes, node.nodeName)).status;
   const status = nodeStatus(node, facts, port, known);
-  await node.client.patch(nodesRef, node.nodeName, { type: 'strategic', body: { status } }, { subresource: 'status' });
+  await node.client.patch(nodes, node.nodeName, { type: 'strategic', body: { status } }, { subresource: 'status' });
 }
 
 /** Says that the node lives. Cheap, often. */
@@ -92,7 +92,7 @@ export async function renewLease(node: NodeContext): Promise<void> {
   // Micro time: six digits.
   const renewTime = isoTime(node.clock.now()).replace('Z', '000Z');
   try {
-    await client.patch(leasesRef, nodeName, { type: 'merge', body: { spec: { renewTime, holderIdentity: nodeName } } }, { namespace: leaseNamespace });
+    await client.patch(leases, nodeName, { type: 'merge', body: { spec: { renewTime, holderIdentity: nodeName } } }, { namespace: leaseNamespace });
   } catch (error) {
     if (!isFault(error, 'not-found')) throw error;
     const lease: Lease = {
@@ -101,6 +101,6 @@ export async function renewLease(node: NodeContext): Promise<void> {
       metadata: { name: nodeName, namespace: leaseNamespace },
       spec: { holderIdentity: nodeName, leaseDurationSeconds: leaseSeconds, renewTime },
     };
-    await client.create<Lease>(leasesRef, lease, { namespace: leaseNamespace });
+    await client.create<Lease>(leases, lease, { namespace: leaseNamespace });
   }
 }

@@ -35,7 +35,7 @@ export class PodManager {
       worker.update(pod);
       return;
     }
-    const objects = podObjects(this.#node.client, pod.metadata.namespace!);
+    const objects = podObjects(this.#node, pod.metadata.namespace!);
     const made = new PodWorker(this.#node, pod, objects, () => {
       this.#workers.delete(uid);
       this.#pods.delete(uid);
@@ -48,11 +48,9 @@ export class PodManager {
     this.#workers.get(pod.metadata.uid!)?.gone();
   }
 
-  /** The whole list, at the start and after a gap in the watch. What is here and not in it goes. */
-  async replace(pods: readonly Pod[]): Promise<void> {
+  /** At the start: what is on the node of pods that are gone. `pods` are those that are bound to it. */
+  async removeStrays(pods: readonly Pod[]): Promise<void> {
     const uids = new Set(pods.map((pod) => pod.metadata.uid!));
-    for (const pod of pods) this.set(pod);
-    for (const [uid, worker] of this.#workers) if (!uids.has(uid)) worker.gone();
     for (const uid of this.#uidsOnNode()) {
       if (uids.has(uid) || this.#workers.has(uid)) continue;
       this.#node.log.info('removing what is left of a pod that is gone', { uid });

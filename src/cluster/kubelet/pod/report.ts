@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodStatus } from '#api/kube/types.ts';
 import { isFault } from '#lib/errors.ts';
-import { podsRef } from '../types.ts';
+import { pods } from '#client/kube/resources.ts';
 import type { NodeContext } from '../types.ts';
 
 /** The pod with what was reported last: the object that the watch has given may be older. */
@@ -20,7 +20,7 @@ export async function reportStatus(node: NodeContext, pod: Pod, status: PodStatu
   // A strategic patch leaves other writers' conditions alone. Fields that are over must be named.
   const cleared = { ...(pod.status?.reason && !status.reason ? { reason: null, message: null } : {}) };
   try {
-    await node.client.patch(podsRef, name!, { type: 'strategic', body: { metadata: { uid }, status: { ...cleared, ...status } } }, { namespace: namespace!, subresource: 'status' });
+    await node.client.patch(pods, name!, { type: 'strategic', body: { metadata: { uid }, status: { ...cleared, ...status } } }, { namespace: namespace!, subresource: 'status' });
   } catch (error) {
     if (!isFault(error, 'not-found', 'conflict')) throw error;
   }

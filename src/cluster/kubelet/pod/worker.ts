@@ -4,7 +4,7 @@ import type { Timer } from '#lib/clock.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
 import type { PodFacts } from '../container/fields.ts';
 import type { PodObjects } from '../container/environment.ts';
-import { podsRef } from '../types.ts';
+import { pods } from '#client/kube/resources.ts';
 import type { NodeContext } from '../types.ts';
 import { PodVolumes } from '../volumes/manager.ts';
 import { retryDelay } from './backoff.ts';
@@ -229,7 +229,7 @@ export class PodWorker {
     if (this.#finished) return;
     const { name, namespace, uid } = this.#pod.metadata;
     try {
-      await this.#node.client.delete(podsRef, name!, { namespace: namespace!, gracePeriodSeconds: 0, preconditions: { uid: uid! } });
+      await this.#node.client.delete(pods, name!, { namespace: namespace!, gracePeriodSeconds: 0, preconditions: { uid: uid! } });
     } catch (error) {
       if (!isFault(error, 'not-found', 'conflict')) throw error;
     }
