@@ -51,7 +51,8 @@ function splitTerms(text: string): string[] {
 }
 
 function unescapeValue(value: string): string {
-  if (/(^|[^\\])(\\\\)*(=|,)/.test(value)) throw new Fault('invalid', `invalid field selector value: ${JSON.stringify(value)}`);
+  const bare = /(?:^|[^\\])(?:\\\\)*([=,])/.exec(value)?.[1];
+  if (bare !== undefined) throw new Fault('invalid', `invalid field selector: unescaped character in value: ${bare}`);
   return value.replaceAll(/\\(.)/gs, (whole, character: string) => {
     if ('\\,='.includes(character)) return character;
     throw new Fault('invalid', `invalid field selector: invalid escape sequence: ${whole}`);

@@ -48,6 +48,7 @@ export function parseLabelSelector(text: string): ParsedLabelSelector {
   const peek = (): string => tokens[at] ?? '';
   const take = (): string => tokens[at++] ?? '';
   const expected = (what: string): Fault => new Fault('invalid', `unable to parse requirement: found '${tokens[at - 1] ?? ''}', expected: ${what}`);
+  const between = (what: string): Fault => new Fault('invalid', `found '${tokens[at - 1] ?? ''}', expected: ${what}`);
   const operand = (): string => {
     if (peek() === '' || peek() === ',') return '';
     const value = take();
@@ -58,7 +59,7 @@ export function parseLabelSelector(text: string): ParsedLabelSelector {
     if (requirements.length >= maxRequirements) throw new Fault('too-large', `the selector has more than ${maxRequirements} requirements`);
     const negated = peek() === '!' && take() === '!';
     const key = take();
-    if (isSymbol(key) || key === '') throw expected("!, identifier, or 'end of string'");
+    if (isSymbol(key) || key === '') throw negated ? expected('identifier') : between("!, identifier, or 'end of string'");
     const operator = negated || peek() === '' || peek() === ',' ? '' : take();
     if (operator === '') requirements.push(requirement(key, negated ? '!' : 'exists', []));
     else if (operator === '=' || operator === '==') requirements.push(requirement(key, '=', [operand()]));
@@ -66,8 +67,8 @@ export function parseLabelSelector(text: string): ParsedLabelSelector {
     else if (operator === '>' || operator === '<') requirements.push(requirement(key, operator, [operand()]));
     else if (operator === 'in' || operator === 'notin') requirements.push(requirement(key, operator, takeValues(peek, take, expected)));
     else throw expected("in, notin, =, ==, !=, gt, lt");
-    if (peek() !== '' && take() !== ',') throw expected("',' or 'end of string'");
-    else if (at === tokens.length && tokens.at(-1) === ',') throw new Fault('invalid', "unable to parse requirement: found '', expected: identifier after ','");
+    if (peek() !== '' && take() !== ',') throw between("',' or 'end of string'");
+    if (at === tokens.length && tokens.at(-1) === ',') throw new Fault('invalid', "found '', expected: identifier after ','");
   }
   return requirements;
 }

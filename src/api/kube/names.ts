@@ -9,9 +9,9 @@ const dnsLabelShape = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const dnsSubdomainShape = `${dnsLabelShape}(\\.${dnsLabelShape})*`;
 const qualifiedShape = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]';
 
-/** An explanation with examples and the expression, as the API writes it. */
+/** An explanation with examples and the expression, as the API writes it (two spaces between examples and all). */
 function shapeError(message: string, shape: string, ...examples: string[]): string {
-  const shown = examples.map((example) => `'${example}'`).join(', or ');
+  const shown = examples.map((example) => `'${example}'`).join(',  or ');
   const front = examples.length === 0 ? '' : `e.g. ${shown}, `;
   return `${message} (${front}regex used for validation is '${shape}')`;
 }
@@ -20,23 +20,28 @@ function matches(shape: string, value: string): boolean {
   return new RegExp(`^${shape}$`).test(value);
 }
 
-function tooLong(limit: number): string {
-  return `must be no more than ${limit} characters`;
+/** The API counts some names in characters and some in bytes; right ones are ASCII, where both are the same. */
+type Unit = 'characters' | 'bytes';
+
+function tooLong(limit: number, unit: Unit): string {
+  return `must be no more than ${limit} ${unit}`;
 }
 
-function checked(value: string, limit: number, shape: string, error: string): string[] {
-  const errors = value.length > limit ? [tooLong(limit)] : [];
+function checked(value: string, limit: number, shape: string, error: string, unit: Unit = 'characters'): string[] {
+  const errors = value.length > limit ? [tooLong(limit, unit)] : [];
   // A name over its limit is not matched: the expressions are cheap, but not on a megabyte.
   if (value.length > 4096 || !matches(shape, value)) errors.push(error);
   return errors;
 }
 
 /** Lower-case letters, digits and `-`, at most 63 characters. */
-export const dnsLabelErrors: Check = (value) =>
-  checked(value, 63, dnsLabelShape, shapeError(
+export const dnsLabelErrors: Check = (value) => {
+  const dotted = value.length <= 4096 && value.includes('.') && matches(dnsSubdomainShape, value);
+  return checked(value, 63, dnsLabelShape, dotted ? 'must not contain dots' : shapeError(
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
     dnsLabelShape, 'my-name', '123-abc',
   ));
+};
 
 /** DNS labels joined by dots, at most 253 characters. */
 export const dnsSubdomainErrors: Check = (value) =>
@@ -79,7 +84,7 @@ export const qualifiedNameErrors: Check = (value) => {
   }
   const name = parts.at(-1) ?? '';
   if (name === '') errors.push('name part must be non-empty');
-  else if (name.length > 63) errors.push(`name part ${tooLong(63)}`);
+  else if (name.length > 63) errors.push(`name part ${tooLong(63, 'bytes')}`);
   if (name.length <= 4096 && !matches(qualifiedShape, name)) errors.push(`name part ${rule}`);
   return errors;
 };
@@ -88,7 +93,7 @@ export const labelValueErrors: Check = (value) =>
   checked(value, 63, `(${qualifiedShape})?`, shapeError(
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
     `(${qualifiedShape})?`, 'MyValue', 'my_value', '12345',
-  ));
+  ), 'bytes');
 
 /** Keys of config maps and secrets, which become file names. */
 export const configKeyErrors: Check = (value) => {

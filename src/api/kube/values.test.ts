@@ -63,7 +63,9 @@ test('label selectors match as they read', () => {
 });
 
 test('a label selector that cannot be read is refused', () => {
-  for (const text of ['a b', 'a=b=c', ',a', 'a in b', 'a in (b', '=', 'a=b,']) assert.throws(() => parseLabelSelector(text), { kind: 'invalid', message: /^unable to parse requirement/ }, text);
+  for (const text of ['a b', 'a=b=c', ',a', 'a in b', 'a in (b', '=', 'a=b,']) assert.throws(() => parseLabelSelector(text), { kind: 'invalid', message: /found '.*', expected: / }, text);
+  assert.throws(() => parseLabelSelector('a b'), { message: "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt" });
+  assert.throws(() => parseLabelSelector('a=b=c'), { message: "found '=', expected: ',' or 'end of string'" });
   assert.throws(() => parseLabelSelector('-x=1'), /key: Invalid value: "-x": name part must consist of/);
 });
 
@@ -80,12 +82,16 @@ test('field selectors know equality and escapes', () => {
   assert.ok(matchesFields(selector, { 'metadata.name': 'web', 'status.phase': 'Pending', x: 'a,b' }));
   assert.ok(!matchesFields(selector, { 'metadata.name': 'web', 'status.phase': 'Running', x: 'a,b' }));
   assert.equal(formatFieldSelector(selector), 'metadata.name=web,status.phase!=Running,x=a\\,b');
+  assert.throws(() => parseFieldSelector('a=b=c'), { message: 'invalid field selector: unescaped character in value: =' });
   assert.throws(() => parseFieldSelector('name'), { message: "invalid selector: 'name'; can't understand 'name'" });
 });
 
 test('names are checked by their rules', () => {
   assert.deepEqual([dnsLabelErrors('a-1'), labelValueErrors(''), qualifiedNameErrors('example.com/My.Name_1'), portNameErrors('http')].flat(), []);
   assert.match(dnsLabelErrors('A').join(), /a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'/);
+  assert.deepEqual(dnsLabelErrors('a.b'), ['must not contain dots']);
+  assert.deepEqual(labelValueErrors('a'.repeat(64)), ['must be no more than 63 bytes']);
+  assert.match(dnsLabelErrors('A').join(), /\(e\.g\. 'my-name', {2}or '123-abc', regex used for validation is/);
   assert.deepEqual(dnsLabelErrors('a'.repeat(64)), ['must be no more than 63 characters']);
   assert.match(qualifiedNameErrors('a/b/c').join(), /with an optional DNS subdomain prefix and '\/'/);
   assert.deepEqual(qualifiedNameErrors('/b'), ['prefix part must be non-empty']);
