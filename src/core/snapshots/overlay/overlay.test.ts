@@ -87,7 +87,7 @@ onLinuxAsRoot('overlay snapshots', () => {
     });
 
     it('unpacking tells how far it is, and can be canceled', async () => {
-      const layer = await putLayer(place.content, [{ entry: { ...file('big', '').entry, size: 40_000_000 }, body: Buffer.alloc(40_000_000, 'text') }], (data) => data);
+      const layer = await putLayer(place.content, [{ entry: { ...file('big', '').entry, size: 12_000_000 }, body: Buffer.alloc(12_000_000, 'text') }], (data) => data);
       const stop = new AbortController();
       const canceled = place.snapshots.unpack('', layer.descriptor, layer.diffId, { signal: stop.signal, onProgress: () => stop.abort() });
       const other = place.snapshots.unpack('', layer.descriptor, layer.diffId);
