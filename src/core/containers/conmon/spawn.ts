@@ -48,7 +48,8 @@ export function spawnConmon(processes: Processes, paths: ConmonPaths, options: C
   const env: Record<string, string> = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' };
   if (attached) env['_OCI_ATTACHPIPE'] = '5';
   const stdio: ('pipe' | 'ignore')[] = ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', ...(attached ? (['pipe'] as const) : [])];
-  const child = processes.spawn(paths.conmon, conmonArgs(paths, options), { env, stdio, detached: true });
+  // In the bundle, because conmon leaves its mark of an OOM kill in its working directory.
+  const child = processes.spawn(paths.conmon, conmonArgs(paths, options), { cwd: options.bundle.directory, env, stdio, detached: true });
   const start = child.stdio[4] as Writable;
   start.on('error', () => {});
   let printed = '';
