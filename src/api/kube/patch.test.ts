@@ -15,14 +15,14 @@ function patched(original: object, patch: object): unknown {
   return result.spec.template.spec;
 }
 
-test('lists are merged by their key, in place, and new items come last', () => {
+test('lists are merged by their key, in the order of the patch', () => {
   const original = { containers: [{ name: 'a', image: '1', env: [{ name: 'X', value: '1' }] }, { name: 'b', image: '1' }] };
   const patch = { containers: [{ name: 'c', image: '3' }, { name: 'a', image: '2', env: [{ name: 'Y', value: '2' }] }] };
   assert.deepEqual(patched(original, patch), {
     containers: [
-      { name: 'a', image: '2', env: [{ name: 'X', value: '1' }, { name: 'Y', value: '2' }] },
-      { name: 'b', image: '1' },
       { name: 'c', image: '3' },
+      { name: 'a', image: '2', env: [{ name: 'Y', value: '2' }, { name: 'X', value: '1' }] },
+      { name: 'b', image: '1' },
     ],
   });
   assert.equal(original.containers[0]?.image, '1', 'the original is left alone');

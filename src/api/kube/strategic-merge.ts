@@ -64,8 +64,8 @@ function innerMessage(field: Field | undefined, parent: Message | undefined): Me
 function mergeLists(original: unknown[], patch: unknown[], order: unknown, field: Field): unknown[] {
   const key = field.patchMergeKey;
   const merged = key === undefined ? mergePrimitives(original, patch) : mergeByKey(original, patch, key, findMessage(field.type));
-  if (!Array.isArray(order)) return merged;
-  return inOrder(merged, original, order, identityBy(key));
+  // Where no order is given the patch's own is meant, so a new item comes before those that it does not name.
+  return inOrder(merged, original, Array.isArray(order) ? order : patch, identityBy(key));
 }
 
 function mergePrimitives(original: unknown[], patch: unknown[]): unknown[] {
