@@ -5,6 +5,7 @@ import { must } from '#lib/assert.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
+import type { Expiry } from './storage/expiry.ts';
 import type { ResourceTable } from './resource-table.ts';
 import type { ObjectCache } from './storage/cache.ts';
 import type { Caches } from './storage/caches.ts';
@@ -18,6 +19,7 @@ export interface Core {
   resources: ResourceTable;
   objects: ObjectsTable;
   admission: readonly AdmissionStep[];
+  expiry: Expiry;
   clock: Clock;
   random: Random;
   log: Logger;

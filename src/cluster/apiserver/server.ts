@@ -32,6 +32,7 @@ import { ResourceTable } from './resource-table.ts';
 import type { Server } from './server-core.ts';
 import { addressOf, parseCidr } from './services/cidr.ts';
 import { Caches } from './storage/caches.ts';
+import { Expiry } from './storage/expiry.ts';
 import type { User } from './types.ts';
 
 export interface ApiServerOptions {
@@ -83,7 +84,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const issuer = options.issuer ?? defaultIssuer;
   const keys = await openServiceAccountKeys(pkiDirectory);
   const tokens = tokenAuthority({ keys, issuer, clock, random, uidOf: uidLookup(resources, objects) });
-  const core: Core = { store, caches, resources, objects, clock, random, log, admission: [] };
+  const core: Core = { store, caches, resources, objects, clock, random, log, admission: [], expiry: new Expiry(store, clock) };
   const cidr = parseCidr(options.serviceCidr);
   core.admission = admissionSteps({ core, authorizer, cidr, nodePorts: options.nodePorts ?? defaultNodePorts });
   const server: Server = { core, authentication: { tokens, keys, issuer, audiences: [issuer] }, authorizer, actions, clusterCa: authority.certificate };

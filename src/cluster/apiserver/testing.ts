@@ -60,7 +60,7 @@ export interface TestServerOptions {
 
 export async function startTestServer(t: TestContext, options: TestServerOptions = {}): Promise<TestServer> {
   const directory = options.pkiDirectory ?? (await mkdtemp(join(tmpdir(), 'gantry-api-')));
-  const store = options.store ?? createMemoryStore();
+  const store = options.store ?? createMemoryStore({ clock: options.clock });
   const api = await createApiServer({
     store,
     clock: options.clock ?? systemClock,

@@ -3,6 +3,7 @@ import type { Core } from '../core.ts';
 import { forbidden } from '../status.ts';
 import type { AdmissionRequest, AdmissionStep } from '../types.ts';
 import { generatedName } from '../verbs/metadata.ts';
+import { copyOf } from '../storage/object.ts';
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 const tokenSeconds = 3607;
@@ -27,7 +28,7 @@ export function serviceAccount(core: Core): AdmissionStep {
       const account = await find(core, request, pod.spec.serviceAccountName);
       const automount = pod.spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
       if (automount) mountToken(core, pod);
-      if ((pod.spec.imagePullSecrets ?? []).length === 0 && account.imagePullSecrets) pod.spec.imagePullSecrets = structuredClone(account.imagePullSecrets);
+      if ((pod.spec.imagePullSecrets ?? []).length === 0 && account.imagePullSecrets) pod.spec.imagePullSecrets = copyOf(account.imagePullSecrets);
     },
   };
 }

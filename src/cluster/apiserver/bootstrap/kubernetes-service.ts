@@ -4,6 +4,7 @@ import type { Address } from '../http/door.ts';
 import { create } from '../verbs/create.ts';
 import { update } from '../verbs/update.ts';
 import { serverContext } from './objects.ts';
+import { copyOf } from '../storage/object.ts';
 
 /** The Service `kubernetes` and what is behind it: where pods find this server. */
 export async function publishKubernetesService(core: Core, clusterIP: string, { host, port }: Address): Promise<void> {
@@ -43,5 +44,5 @@ async function keep(core: Core, { group, plural }: { group: string; plural: stri
     return;
   }
   const { metadata: _, ...wanted } = object;
-  await update(core, target, (old) => ({ ...structuredClone(old), ...wanted, metadata: { ...old.metadata } }), serverContext(), { retry: true });
+  await update(core, target, (old) => ({ ...copyOf(old), ...wanted, metadata: { ...old.metadata } }), serverContext(), { retry: true });
 }

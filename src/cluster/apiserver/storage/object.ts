@@ -65,6 +65,19 @@ export function deepFreeze<T>(value: T): T {
   return value;
 }
 
+/** A copy that may be changed; of plain JSON values several times as quick as `structuredClone`. */
+export function copyOf<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOf) as T;
+  const copy: Record<string, unknown> = {};
+  for (const [key, child] of Object.entries(value)) {
+    // An own key of that name would set the prototype instead.
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: copyOf(child), enumerable: true, writable: true, configurable: true });
+    else copy[key] = copyOf(child);
+  }
+  return copy as T;
+}
+
 /** The value as the store keeps it: JSON without the resourceVersion, which the store's revision is. */
 export function encodeStored(object: KubeObject): Uint8Array {
   const { resourceVersion: _, ...metadata } = object.metadata;

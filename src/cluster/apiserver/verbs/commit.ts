@@ -23,10 +23,11 @@ export async function commit(core: Core, objects: Objects, write: Write, context
   if (context.dryRun) return new CachedObject(key, from, withRevision(object ?? write.last?.object as KubeObject, from));
   const value = object && encodeStored(object);
   if (value) core.caches.remember(value, object);
+  const lease = value && (await core.expiry.leaseFor(objects.resource.storage));
   const condition = from === 0 ? { target: 'createRevision' as const, value: 0 } : { target: 'modRevision' as const, value: from };
   const { succeeded, revision } = await core.store.transact({
     compare: [{ key, is: '=', ...condition }, ...(write.also?.compare ?? [])],
-    then: [value ? { op: 'put', key, value } : { op: 'delete', key }, ...(write.also?.then ?? [])],
+    then: [value ? { op: 'put', key, value, lease } : { op: 'delete', key }, ...(write.also?.then ?? [])],
   });
   await core.caches.reach(revision);
   if (!succeeded) return undefined;

@@ -6,6 +6,7 @@ import type { Context, Target } from '../types.ts';
 import { admit, refuseInvalid } from './admit.ts';
 import { commit } from './commit.ts';
 import { checkPathName, generatedName, matchTarget, stampNew } from './metadata.ts';
+import { copyOf } from '../storage/object.ts';
 
 /** How often a generated name, or an address, that turns out to be taken is chosen anew. */
 const createAttempts = 8;
@@ -23,7 +24,7 @@ export async function create(core: Core, target: Target, object: KubeObject, con
   const { metadata } = object;
   const base = metadata.name === undefined || metadata.name === '' ? metadata.generateName : undefined;
   for (let attempt = 1; ; attempt++) {
-    const candidate = structuredClone(object);
+    const candidate = copyOf(object);
     if (base !== undefined && base !== '') candidate.metadata.name = generatedName(base, core.random);
     const created = await tryCreate(core, target, candidate, context);
     if (created) return created;

@@ -9,6 +9,7 @@ import type { Context, Target } from '../types.ts';
 import { admit } from './admit.ts';
 import { commit } from './commit.ts';
 import { isFinished } from './finished.ts';
+import { copyOf } from '../storage/object.ts';
 
 const deleteAttempts = 32;
 /** Deletions that one `deletecollection` has under way. */
@@ -58,7 +59,7 @@ async function tryRemove(core: Core, target: Target, old: CachedObject, options:
 
 /** The object as one whose deletion has begun. */
 function markDeleted(core: Core, { resource }: Target, old: KubeObject, options: DeleteOptions): KubeObject {
-  const object = structuredClone(old);
+  const object = copyOf(old);
   const { metadata } = object;
   const finalizers = wantedFinalizers(metadata.finalizers ?? [], options);
   if (finalizers.length > 0) metadata.finalizers = finalizers;

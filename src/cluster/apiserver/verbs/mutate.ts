@@ -4,6 +4,7 @@ import { conflict, notFound } from '../status.ts';
 import type { CachedObject } from '../storage/object.ts';
 import type { Context, Target } from '../types.ts';
 import { commit } from './commit.ts';
+import { copyOf } from '../storage/object.ts';
 
 const mutateAttempts = 32;
 
@@ -16,7 +17,7 @@ export async function mutate(core: Core, target: Target, change: (object: KubeOb
   for (let attempt = 1; attempt <= mutateAttempts; attempt++) {
     const old = objects.get(target.namespace, target.name);
     if (!old) throw notFound(target.resource, target.name);
-    const object = structuredClone(old.object);
+    const object = copyOf(old.object);
     change(object);
     const key = objects.key(target.namespace, target.name);
     const written = await commit(core, objects, { key, from: old.revision, object: objects.toStored(object) }, context);

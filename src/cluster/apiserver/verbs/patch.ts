@@ -9,6 +9,7 @@ import { applyFindings } from './findings.ts';
 import { badRequest, statusFault, unsupportedMediaType } from '../status.ts';
 import type { Context, GroupVersionKind } from '../types.ts';
 import type { Change } from './update.ts';
+import { copyOf } from '../storage/object.ts';
 
 /** What a patch says, by its media type. */
 export const patchTypes = {
@@ -43,7 +44,7 @@ export function parsePatch(bytes: Buffer, mediaType: string): PatchBody {
 /** The change that a patch makes to an object of `kind`. */
 export function patchChange({ type, value }: PatchBody, kind: GroupVersionKind, validation: FieldValidation, context: Context): Change {
   return (old) => {
-    const patched = apply(type, structuredClone(old), value, kind);
+    const patched = apply(type, copyOf(old), value, kind);
     const decoded = decode(patched, kind);
     applyFindings(decoded.findings, { validation, warnings: context.warnings });
     return decoded.object;

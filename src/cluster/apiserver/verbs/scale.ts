@@ -4,6 +4,7 @@ import type { Labels } from '#api/kube/labels.ts';
 import type { KubeObject, LabelSelector } from '#api/kube/types.ts';
 import type { ScaleSubresource } from '#cluster/resources/types.ts';
 import { invalidObject } from '../status.ts';
+import { copyOf } from '../storage/object.ts';
 
 export const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
@@ -26,7 +27,7 @@ export function withScale(object: KubeObject, wanted: KubeObject, scale: ScaleSu
     const detail = 'must be greater than or equal to 0';
     throw invalidObject(scaleKind, wanted.metadata.name ?? '', [{ type: 'Invalid', path: 'spec.replicas', value: replicas, detail }]);
   }
-  const changed = structuredClone(object);
+  const changed = copyOf(object);
   write(changed, scale.specReplicas, replicas);
   const { uid, resourceVersion } = wanted.metadata;
   if (uid !== undefined) changed.metadata.uid = uid;

@@ -10,6 +10,7 @@ import { commit } from './commit.ts';
 import { create } from './create.ts';
 import { carryOver, matchTarget } from './metadata.ts';
 import { isFinished } from './finished.ts';
+import { copyOf } from '../storage/object.ts';
 
 /** How often an update that gives no resourceVersion is tried against a newer state. */
 const updateAttempts = 32;
@@ -45,7 +46,7 @@ export async function replace(core: Core, target: Target, object: KubeObject, co
     return { object: await create(core, target, object, context), created: true };
   }
   matchTarget(object, namespace, name);
-  return { object: await update(core, target, () => structuredClone(object), context), created: false };
+  return { object: await update(core, target, () => copyOf(object), context), created: false };
 }
 
 /** Where somebody else wrote first: whether the new state was for exactly this resourceVersion, or for any. */

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ClusterRole, KubeObject, Pod, Service } from '#api/kube/types.ts';
+import { clusterRoles, events, pods, roleBindings, serviceAccounts, services } from '#client/kube/resources.ts';
+import { VirtualClock } from '#lib/clock-virtual.ts';
+import { isFault } from '#lib/errors.ts';
+import { pod, startTestServer } from '../testing.ts';
+
+function service(name: string, spec: object): KubeObject {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default' }, spec: { ports: [{ port: 80 }], ...spec } };
+}
+
+function account(name: string): KubeObject {
+  return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: 'default' } };
+}
+
+const at = { namespace: 'default' };
+
+void test('no address and no node port is given out twice, and both come back with their service', async (t) => {
+  const { admin } = await startTestServer(t);
+  const names = Array.from({ length: 12 }, (_, i) => `s${i}`);
+  const made = (await Promise.all(names.map((name) => admin.create(services, service(name, { type: 'NodePort' }))))) as unknown as Service[];
+  assert.equal(new Set(made.map(({ spec }) => spec.clusterIP)).size, names.length);
+  assert.equal(new Set(made.map(({ spec }) => spec.ports?.[0]?.nodePort)).size, names.length);
+  const [first] = made;
+  const { clusterIP } = first?.spec ?? {};
+  const nodePort = first?.spec.ports?.[0]?.nodePort;
+  await assert.rejects(admin.create(services, service('same', { clusterIP })), /spec.clusterIPs: Invalid value: \["[\d.]+"\]: failed to allocate IP [\d.]+: provided IP is already allocated/);
+  await assert.rejects(
+    admin.create(services, service('same', { type: 'NodePort', ports: [{ port: 80, nodePort }] })),
+    /spec.ports\[0\].nodePort: Invalid value: \d+: provided port is already allocated/,
+  );
+  await assert.rejects(admin.create(services, service('far', { clusterIP: '10.1.2.3' })), /does not match the current range/);
+  const kept = (await admin.update<KubeObject>(services, service('s0', { type: 'NodePort', selector: { a: 'b' } }))) as unknown as Service;
+  assert.deepEqual([kept.spec.clusterIP, kept.spec.ports?.[0]?.nodePort], [clusterIP, nodePort]);
+  await admin.delete(services, 's0', at);
+  const again = (await admin.create(services, service('again', { type: 'NodePort', clusterIP, ports: [{ port: 80, nodePort }] }))) as unknown as Service;
+  assert.equal(again.spec.clusterIP, clusterIP);
+  const headless = (await admin.create(services, service('headless', { clusterIP: 'None' }))) as unknown as Service;
+  assert.deepEqual(headless.spec.clusterIPs, ['None']);
+});
+
+void test('a pod gets a service account that exists, its token, tolerations and a priority', async (t) => {
+  const { admin } = await startTestServer(t);
+  await admin.create(serviceAccounts, account('robot'));
+  const spec = { serviceAccountName: 'robot', automountServiceAccountToken: undefined };
+  const made = (await admin.create(pods, pod('p', spec))) as unknown as Pod;
+  const [volume] = made.spec.volumes ?? [];
+  assert.match(volume?.name ?? '', /^kube-api-access-[a-z0-9]{5}$/);
+  assert.deepEqual(made.spec.containers[0]?.volumeMounts, [{ name: volume?.name, readOnly: true, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount' }]);
+  assert.deepEqual(made.spec.tolerations?.map(({ key, tolerationSeconds }) => [key, tolerationSeconds]), [
+    ['node.kubernetes.io/not-ready', 300], ['node.kubernetes.io/unreachable', 300],
+  ]);
+  assert.equal(made.spec.priority, 0);
+  await assert.rejects(
+    admin.create(pods, pod('q', { serviceAccountName: 'none' })),
+    /pods "q" is forbidden: error looking up service account default\/none: serviceaccount "none" not found/,
+  );
+  await assert.rejects(admin.create(pods, pod('r', { ...spec, priorityClassName: 'none' })), /no PriorityClass with name none was found/);
+});
+
+void test('nobody hands out rights that they lack', async (t) => {
+  const { admin, client } = await startTestServer(t);
+  const group = 'rbac.authorization.k8s.io';
+  const binding = (name: string, role: string): KubeObject => ({
+    apiVersion: `${group}/v1`,
+    kind: 'RoleBinding',
+    metadata: { name, namespace: 'default' },
+    roleRef: { apiGroup: group, kind: 'ClusterRole', name: role },
+    subjects: [{ apiGroup: group, kind: 'User', name: 'ann' }],
+  });
+  await admin.create(roleBindings, binding('ann', 'admin'));
+  const ann = await client('ann');
+  await ann.create(roleBindings, binding('view', 'view'));
+  await assert.rejects(ann.create(roleBindings, binding('all', 'cluster-admin')), (error: unknown) => {
+    assert.ok(isFault(error, 'forbidden'));
+    assert.match(error.message, /user "ann" \(groups=\["system:authenticated"\]\) is attempting to grant RBAC permissions not currently held:\n\{APIGroups:\["\*"\]/);
+    return true;
+  });
+  const role = (await admin.get<KubeObject>(clusterRoles, 'view')) as unknown as ClusterRole;
+  assert.ok(role.rules?.length);
+});
+
+void test('a token proves its account until the account or the pod is gone', async (t) => {
+  const { admin, raw, url, api } = await startTestServer(t);
+  await admin.create(serviceAccounts, account('robot'));
+  const made = await admin.create<KubeObject>(pods, pod('p', { serviceAccountName: 'robot' }));
+  const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { boundObjectRef: { kind: 'Pod', name: 'p', uid: made.metadata.uid } } };
+  const issued = await admin.request<{ status: { token: string } }>('POST', '/api/v1/namespaces/default/serviceaccounts/robot/token', request);
+  const { token } = issued.status;
+  const as = { server: url, ca: api.authority.certificate, token };
+  const path = '/api/v1/namespaces/default/pods';
+  assert.match((await raw({ path, as })).json().message, /User "system:serviceaccount:default:robot" cannot list/);
+  const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
+  interface Reviewed {
+    status: { authenticated: boolean; user: { username: string; groups: string[]; extra: Record<string, string[]> } };
+  }
+  const reviewed = await admin.request<Reviewed>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review);
+  assert.equal(reviewed.status.user.username, 'system:serviceaccount:default:robot');
+  assert.deepEqual(reviewed.status.user.extra['authentication.kubernetes.io/pod-name'], ['p']);
+  const tampered = `${token.slice(0, -8)}AAAAAAAA`;
+  assert.equal((await raw({ path, as: { ...as, token: tampered } })).code, 401);
+  await admin.delete(pods, 'p', at);
+  assert.equal((await raw({ path, as })).code, 401);
+  assert.equal((await admin.request<Reviewed>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review)).status.authenticated, false);
+});
+
+void test('events go by themselves after an hour', async (t) => {
+  const clock = new VirtualClock();
+  const { admin } = await startTestServer(t, { clock });
+  const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e', namespace: 'default' }, involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' }, reason: 'Why', type: 'Normal' };
+  await admin.create(events, event as KubeObject);
+  await clock.advance(59 * 60_000);
+  assert.equal((await admin.list(events, at)).items.length, 1);
+  await clock.advance(3 * 60_000);
+  assert.equal((await admin.list(events, at)).items.length, 0);
+});
