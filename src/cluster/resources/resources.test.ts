@@ -106,6 +106,18 @@ test('what is wrong with a pod is told by path', () => {
   ]);
 });
 
+test('what is hardly meant is warned of', () => {
+  const env = [{ name: 'A', value: '1' }, { name: 'A', value: '2' }];
+  const ports = [{ containerPort: 80 }, { containerPort: 80, name: 'http' }];
+  const pod = create(pods, { metadata: { name: 'a.b', namespace: 'default' }, spec: { containers: [{ name: 'c', image: 'x', env, ports }] } });
+  assert.deepEqual(pods.warnings(pod), [
+    "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [must not contain dots]",
+    'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply',
+    'spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]',
+  ]);
+  assert.deepEqual(pods.validate(pod), []);
+});
+
 test('what a pod may not say of its confinement and its place is refused', () => {
   const spec = {
     containers: [{ name: 'a', image: 'x', securityContext: { privileged: true, allowPrivilegeEscalation: false, runAsUser: -1 } }],

@@ -5,6 +5,7 @@ import type { Deployment, DeploymentStrategy, IntOrString } from '#api/kube/type
 import { ageColumn, ageOf, column, containerImages, containerNames, nameColumn, nameOf, selectorCell, wideColumn } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
 import { validateAlwaysRestart, validatePodTemplate } from '../core/pod-validation.ts';
+import { podSpecWarnings } from '../core/pod-warnings.ts';
 import { defineResource, immutable, nonNegative, scaleSubresource } from '../resource.ts';
 import { validateWorkloadSelector } from '../selectors.ts';
 
@@ -63,6 +64,7 @@ export const deployments = defineResource<Deployment>({
     ...validateDeadline(spec.progressDeadlineSeconds, spec.minReadySeconds ?? 0),
   ],
   validateUpdate: ({ spec }, old) => immutable('spec.selector', spec.selector, old.spec.selector),
+  warnings: ({ spec }) => podSpecWarnings(spec.template?.spec, 'spec.template.spec'),
 });
 
 function validateDeadline(deadline: number | undefined, minReady: number): FieldError[] {

@@ -3,6 +3,7 @@ import type { ReplicaSet } from '#api/kube/types.ts';
 import { containerImages, containerNames, nameOf, ageOf, selectorCell } from '../columns.ts';
 import { defaultPodSpec } from '../core/pod-defaults.ts';
 import { validateAlwaysRestart, validatePodTemplate } from '../core/pod-validation.ts';
+import { podSpecWarnings } from '../core/pod-warnings.ts';
 import { defineResource, immutable, nonNegative, scaleSubresource } from '../resource.ts';
 import { replicaColumns } from '../replicas.ts';
 import { validateWorkloadSelector } from '../selectors.ts';
@@ -39,5 +40,6 @@ export const replicaSets = defineResource<ReplicaSet>({
     ...validateAlwaysRestart(spec.template, 'spec.template'),
   ],
   validateUpdate: ({ spec }, old) => immutable('spec.selector', spec.selector, old.spec.selector),
+  warnings: ({ spec }) => podSpecWarnings(spec.template?.spec, 'spec.template.spec'),
   selectableFields: (set) => ({ 'status.replicas': String(set.status?.replicas ?? 0) }),
 });

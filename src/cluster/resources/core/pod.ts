@@ -8,6 +8,7 @@ import type { Subresource } from '../types.ts';
 import { podColumns, podRow } from './pod-columns.ts';
 import { defaultPod, defaultPodSpec } from './pod-defaults.ts';
 import { validatePodSpec, validatePodUpdate } from './pod-validation.ts';
+import { podWarnings } from './pod-warnings.ts';
 
 const core = (kind: string): { group: string; version: string; kind: string } => ({ group: '', version: 'v1', kind });
 
@@ -92,6 +93,7 @@ export const pods = defineResource<Pod>({
   },
   validate: (pod) => validatePodSpec(pod.spec, 'spec'),
   validateUpdate: validatePodUpdate,
+  warnings: podWarnings,
   selectableFields: (pod) => ({
     'spec.nodeName': pod.spec.nodeName ?? '',
     'spec.restartPolicy': pod.spec.restartPolicy ?? '',

@@ -6,6 +6,7 @@ import { defineResource, nonNegative, scaleSubresource } from '../resource.ts';
 import { validateMapSelector } from '../selectors.ts';
 import { defaultPodSpec } from './pod-defaults.ts';
 import { validateAlwaysRestart, validatePodTemplate } from './pod-validation.ts';
+import { podSpecWarnings } from './pod-warnings.ts';
 
 export const replicationControllers = defineResource<ReplicationController>({
   kind: 'ReplicationController',
@@ -41,5 +42,6 @@ export const replicationControllers = defineResource<ReplicationController>({
     ...validatePodTemplate(spec.template, 'spec.template'),
     ...validateAlwaysRestart(spec.template, 'spec.template'),
   ],
+  warnings: ({ spec }) => podSpecWarnings(spec.template?.spec, 'spec.template.spec'),
   selectableFields: (controller) => ({ 'status.replicas': String(controller.status?.replicas ?? 0) }),
 });
