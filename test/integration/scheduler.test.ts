@@ -5,7 +5,7 @@ import type { Node, Pod } from '#api/kube/types.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLogger } from '#lib/log.ts';
 import { systemRandom } from '#lib/random.ts';
-import { nodes, pods } from '#client/kube/resources.ts';
+import { nodes, pods, serviceAccounts } from '#client/kube/resources.ts';
 import { pod, startTestServer } from '#cluster/apiserver/testing.ts';
 import { startScheduler } from '#cluster/scheduler/scheduler.ts';
 import { eventually } from './support.ts';
@@ -21,6 +21,7 @@ test('pods wait for a node, are bound when one comes, and take each other\'s roo
   });
   const asking = (cpu: string): object => ({ containers: [{ name: 'main', image: 'busybox', resources: { requests: { cpu } } }] });
   const read = (name: string): Promise<Pod> => client.get<Pod>(pods, name, 'default');
+  await client.create(serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'default' } });
   for (const name of ['a', 'b', 'c']) await client.create(pods, pod(name, asking('600m')) as unknown as Pod);
   await eventually(async () => {
     const condition = (await read('a')).status?.conditions?.find(({ type }) => type === 'PodScheduled');

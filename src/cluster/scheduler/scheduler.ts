@@ -1,0 +1,132 @@
+import type { Pod } from '#api/kube/types.ts';
+import type { Clock } from '#lib/clock.ts';
+import { isoSeconds } from '#lib/clock.ts';
+import { isFault } from '#lib/errors.ts';
+import type { Logger } from '#lib/log.ts';
+import type { Random } from '#lib/random.ts';
+import { pods as podsRef } from '#client/kube/resources.ts';
+import type { KubeClient } from '#client/kube/types.ts';
+import { conditionOf, withCondition } from '#cluster/machinery/conditions.ts';
+import { runController } from '#cluster/machinery/controller.ts';
+import { sameJson } from '#cluster/machinery/equal.ts';
+import { createEventRecorder } from '#cluster/machinery/events.ts';
+import type { EventRecorder } from '#cluster/machinery/events.ts';
+import { createInformers } from '#cluster/machinery/informers.ts';
+import { isActivePod, isFinishedPod } from '#cluster/machinery/pods.ts';
+import { WorkQueue } from '#cluster/machinery/queue.ts';
+import { keyOf } from '#cluster/machinery/types.ts';
+import { ClusterRooms } from './observe.ts';
+import { decide, decisionText } from './plan.ts';
+
+const component = 'default-scheduler';
+/** Bindings that are under way at a time. */
+const workers = 16;
+/** A pod that found no node is not looked at again sooner than this after the last time, in milliseconds. */
+const retryMs = 1000;
+
+export interface SchedulerOptions {
+  client: KubeClient;
+  clock: Clock;
+  log: Logger;
+  random: Random;
+  signal: AbortSignal;
+}
+
+/** Works until the signal; resolves when what was under way has ended. */
+export async function startScheduler(options: SchedulerOptions): Promise<void> {
+  const { clock, signal } = options;
+  const rooms = new ClusterRooms(createInformers(options));
+  const scheduler = new Scheduler(options, rooms, createEventRecorder(options));
+  scheduler.listen();
+  const synced = [rooms.pods.synced, rooms.nodes.synced];
+  await runController({ name: 'scheduler', queue: scheduler.queue, workers, synced, reconcile: (key) => scheduler.place(key), signal, log: options.log, clock });
+  await Promise.all([rooms.pods.done, rooms.nodes.done]);
+}
+
+class Scheduler {
+  readonly queue: WorkQueue;
+  readonly #options: SchedulerOptions;
+  readonly #rooms: ClusterRooms;
+  readonly #events: EventRecorder;
+  /** Pods without a node that would have them, and when they were last looked at. */
+  readonly #held = new Map<string, number>();
+
+  constructor(options: SchedulerOptions, rooms: ClusterRooms, events: EventRecorder) {
+    this.#options = options;
+    this.#rooms = rooms;
+    this.#events = events;
+    this.queue = new WorkQueue({ clock: options.clock });
+  }
+
+  listen(): void {
+    this.#rooms.pods.onChange(({ type, object, old }) => {
+      const key = keyOf(object);
+      if (type === 'DELETED' || !isWaiting(object)) this.#held.delete(key);
+      // A status that this scheduler wrote is no reason to look again.
+      else if (type === 'ADDED' || !sameJson([old?.spec, old?.metadata.labels], [object.spec, object.metadata.labels])) this.queue.add(key);
+      const gaveRoom = (object.spec.nodeName ?? '') !== '' && (type === 'DELETED' || (isFinishedPod(object) && !(old && isFinishedPod(old))));
+      if (gaveRoom) this.#lookAgain();
+    });
+    this.#rooms.nodes.onChange(({ type, object, old }) => {
+      const facts = (node: typeof object): unknown => [node.metadata.labels, node.spec, node.status?.allocatable];
+      if (type !== 'MODIFIED' || !sameJson(facts(old), facts(object))) this.#lookAgain();
+    });
+  }
+
+  /** Something changed that may make room. */
+  #lookAgain(): void {
+    const now = this.#options.clock.now();
+    for (const [key, last] of this.#held) this.queue.addAfter(key, last + retryMs - now);
+  }
+
+  async place(key: string): Promise<void> {
+    const { clock, log, random } = this.#options;
+    const pod = this.#rooms.pods.get(key);
+    if (!pod || !isWaiting(pod) || this.#rooms.isAssumed(key)) return;
+    const decision = decide(pod, this.#rooms.rooms(), random);
+    log.debug(decisionText(pod, decision));
+    if ('node' in decision) {
+      this.#held.delete(key);
+      await this.#bind(pod, decision.node);
+    } else {
+      this.#held.set(key, clock.now());
+      await this.#hold(pod, decision.unschedulable);
+    }
+  }
+
+  async #bind(pod: Pod, node: string): Promise<void> {
+    const { client, signal } = this.#options;
+    const { name = '', namespace = '', uid } = pod.metadata;
+    // Before the first wait: no other worker may count the same room as free.
+    this.#rooms.assume(pod, node);
+    const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace, uid }, target: { apiVersion: 'v1', kind: 'Node', name: node } };
+    try {
+      await client.create(podsRef, binding, { subresource: 'binding', name, namespace, signal });
+    } catch (error) {
+      this.#rooms.forget(pod);
+      if (isFault(error, 'not-found')) return;
+      throw error;
+    }
+    this.#events.record(component, pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${node}`);
+  }
+
+  async #hold(pod: Pod, message: string): Promise<void> {
+    const { client, clock, signal } = this.#options;
+    this.#events.record(component, pod, 'Warning', 'FailedScheduling', message);
+    const known = conditionOf(pod.status?.conditions, 'PodScheduled');
+    if (known?.status === 'False' && known.reason === 'Unschedulable' && known.message === message) return;
+    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message };
+    const conditions = withCondition(pod.status?.conditions, condition, isoSeconds(clock.now()));
+    const { name = '', namespace = '' } = pod.metadata;
+    try {
+      await client.patch(podsRef, name, { type: 'strategic', body: { status: { conditions } } }, { subresource: 'status', namespace, signal });
+    } catch (error) {
+      if (!isFault(error, 'not-found')) throw error;
+    }
+  }
+}
+
+function isWaiting(pod: Pod): boolean {
+  const { nodeName = '', schedulerName = component, schedulingGates = [] } = pod.spec;
+  return nodeName === '' && schedulerName === component && schedulingGates.length === 0 && isActivePod(pod);
+}
