@@ -82,12 +82,11 @@ export async function readHostFiles(): Promise<{ hostResolv: string; hostHosts: 
   return { hostResolv, hostHosts };
 }
 
-/** Writes the files and gives their mounts. */
-export async function writeEtcFiles(directory: string, input: EtcInput): Promise<MountSpec[]> {
+/** Writes the files. They are written in place, so that one that is bound into a container already changes there too. */
+export async function writeEtcFiles(directory: string, input: EtcInput): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o710 });
   const content = { hosts: hostsFile(input), hostname: `${hostnameOf(input.record)}\n`, 'resolv.conf': resolvFile(input) };
   await Promise.all(etcNames.map((name) => writeFile(join(directory, name), content[name], { mode: 0o644 })));
-  return etcMounts(directory);
 }
 
 export function etcMounts(directory: string): MountSpec[] {

@@ -10,39 +10,44 @@ import { readHostFiles, resolverOf } from './etc-files.ts';
 import type { ContainerRecord } from './record.ts';
 import { isAlive, shortId } from './record.ts';
 
-export interface Joined {
-  /** What the run's `net` namespace is: `host`, or a path. */
-  namespace: string;
-  endpoints: readonly Endpoint[];
+/** What a run's network is to be, decided before anything is made. */
+export interface NetworkPlan {
+  /** In the order of joining: the first gives the default route. */
+  networks: readonly [Network, EndpointSettings][];
+  /** 127.0.0.11 answers for names. */
   served: boolean;
+  hostNetwork: boolean;
 }
 
 const joinsOther = 'container:';
 
-/** Makes ready what the run's network mode asks for. On failure nothing is left. */
-export async function joinNetworks(context: ContainerContext, record: ContainerRecord): Promise<Joined> {
+export function planNetworks(context: ContainerContext, record: ContainerRecord): NetworkPlan {
   const mode = record.hostConfig.NetworkMode ?? 'bridge';
-  if (mode === 'host') return { namespace: 'host', endpoints: [], served: false };
-  if (mode.startsWith(joinsOther)) return joinContainer(context, record, mode.slice(joinsOther.length));
-  const networks = wantedNetworks(context, record);
+  const networks = mode === 'host' || mode.startsWith(joinsOther) ? [] : wantedNetworks(context, record);
+  return { networks, served: networks.some(([network]) => servesNames(network)), hostNetwork: mode === 'host' };
+}
+
+/** The run's network namespace: `host`, another container's, or one of its own, still unconnected. */
+export async function openNamespace(context: ContainerContext, record: ContainerRecord): Promise<string> {
+  const mode = record.hostConfig.NetworkMode ?? 'bridge';
+  if (mode === 'host') return 'host';
+  if (mode.startsWith(joinsOther)) return namespaceOf(context, record, mode.slice(joinsOther.length));
   const netSysctls = Object.entries(record.hostConfig.Sysctls ?? {}).filter(([name]) => name.startsWith('net.'));
   await context.sandboxes.remove(record.id);
   const sandbox = await context.sandboxes.create({ id: record.id, owner, namespaces: ['net'], sysctls: Object.fromEntries(netSysctls) });
-  const namespace = sandbox.netPath ?? '';
-  try {
-    const endpoints: Endpoint[] = [];
-    for (const [network, settings] of networks) {
-      endpoints.push(await joinNetwork(context, record, network, settings, namespace, endpoints.length === 0));
-    }
-    const requests = portRequests(record);
-    if (endpoints.length > 0 && requests.length > 0) await context.networks.publish(record.id, requests);
-    const served = networks.some(([network]) => servesNames(network));
-    if (served) await serveNames(context, record, namespace);
-    return { namespace, endpoints, served };
-  } catch (error) {
-    await leaveNetworks(context, record);
-    throw error;
+  return sandbox.netPath ?? '';
+}
+
+/** Connects the namespace: endpoints, published ports, names. What a failure leaves, `leaveNetworks` takes away. */
+export async function joinNetworks(context: ContainerContext, record: ContainerRecord, plan: NetworkPlan, namespace: string): Promise<Endpoint[]> {
+  const endpoints: Endpoint[] = [];
+  for (const [network, settings] of plan.networks) {
+    endpoints.push(await joinNetwork(context, record, network, settings, namespace, endpoints.length === 0));
   }
+  const requests = portRequests(record);
+  if (endpoints.length > 0 && requests.length > 0) await context.networks.publish(record.id, requests);
+  if (plan.served) await serveNames(context, record, namespace);
+  return endpoints;
 }
 
 /** A network of the user's own has names; the default bridge has none. */
@@ -99,12 +104,11 @@ export async function joinNetwork(
   return endpoint;
 }
 
-async function joinContainer(context: ContainerContext, record: ContainerRecord, reference: string): Promise<Joined> {
+function namespaceOf(context: ContainerContext, record: ContainerRecord, reference: string): string {
   const other = context.set.must(reference);
   if (other.id === record.id) throw new Fault('invalid', 'cannot join own network namespace');
   if (!isAlive(other)) throw new Fault('conflict', `cannot join network of a non running container: ${other.id}`);
-  const namespace = context.sandboxes.get(other.id)?.netPath ?? (other.hostConfig.NetworkMode === 'host' ? 'host' : join('/proc', String(other.state.pid), 'ns/net'));
-  return Promise.resolve({ namespace, endpoints: [], served: false });
+  return context.sandboxes.get(other.id)?.netPath ?? (other.hostConfig.NetworkMode === 'host' ? 'host' : join('/proc', String(other.state.pid), 'ns/net'));
 }
 
 /** Leaves all networks; works on whatever is left. */

@@ -1,10 +1,10 @@
 /** One run of a container: made ready and let go, or taken back. Called with the container's lock held. */
-import { readHostFiles, writeEtcFiles } from './etc-files.ts';
+import { etcMounts, readHostFiles, writeEtcFiles } from './etc-files.ts';
 import type { AttachSession } from './attach-session.ts';
 import { Fault, asFault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
-import { hostGateway, joinNetworks, leaveNetworks } from './networking.ts';
+import { hostGateway, joinNetworks, leaveNetworks, openNamespace, planNetworks } from './networking.ts';
 import type { ContainerRecord } from './record.ts';
 import { runSpec } from './spec.ts';
 
@@ -13,22 +13,22 @@ export async function beginRun(context: ContainerContext, record: ContainerRecor
   const { set, containers, rootfs } = context;
   const undo: (() => Promise<unknown>)[] = [];
   try {
+    const plan = planNetworks(context, record);
     const root = await rootfs.hold(record.id);
     undo.push(() => rootfs.release(record.id));
-    const joined = await joinNetworks(context, record);
     undo.push(() => leaveNetworks(context, record));
-    const etcMounts = await writeEtcFiles(directoryOf(context, record.id), {
-      record,
-      endpoints: joined.endpoints,
-      served: joined.served,
-      hostNetwork: joined.namespace === 'host',
-      hostGateway: hostGateway(context),
-      ...(await readHostFiles()),
-    });
-    const spec = await runSpec(context, record, { rootfs: root, network: joined.namespace, etcMounts });
+    const namespace = await openNamespace(context, record);
+    const directory = directoryOf(context, record.id);
+    const etc = { record, endpoints: [], served: plan.served, hostNetwork: plan.hostNetwork, hostGateway: hostGateway(context), ...(await readHostFiles()) };
+    await writeEtcFiles(directory, etc);
+    const spec = await runSpec(context, record, { rootfs: root, network: namespace, etcMounts: etcMounts(directory) });
     await containers.remove(record.id);
-    await containers.create(spec);
     undo.push(() => containers.remove(record.id));
+    // side by side: making the process takes longer than connecting its network
+    const [created, joined] = await Promise.allSettled([containers.create(spec), joinNetworks(context, record, plan, namespace)]);
+    if (created.status === 'rejected') throw created.reason;
+    if (joined.status === 'rejected') throw joined.reason;
+    if (joined.value.length > 0) await writeEtcFiles(directory, { ...etc, endpoints: joined.value });
     await connectSessions(context, record.id);
     const status = await containers.start(record.id);
     const startedAt = status.startedAt ?? context.clock.now();
@@ -70,18 +70,18 @@ async function recordFailure(context: ContainerContext, record: ContainerRecord,
 
 /** What a run held, after its end. */
 export async function endRun(context: ContainerContext, record: ContainerRecord): Promise<void> {
-  const steps: [string, () => Promise<unknown>][] = [
-    ['leave its networks', () => leaveNetworks(context, record)],
-    ['remove its process', () => context.containers.remove(record.id)],
-    ['unmount its root', () => context.rootfs.release(record.id)],
-  ];
-  for (const [what, step] of steps) {
+  const trying = async (what: string, step: () => Promise<unknown>): Promise<void> => {
     try {
       await step();
     } catch (error) {
       context.log.warn(`a container ended, and the engine could not ${what}`, { id: record.id, error });
     }
-  }
+  };
+  const process = async (): Promise<void> => {
+    await trying('remove its process', () => context.containers.remove(record.id));
+    await trying('unmount its root', () => context.rootfs.release(record.id));
+  };
+  await Promise.all([trying('leave its networks', () => leaveNetworks(context, record)), process()]);
   for (const mount of record.mounts) {
     if (mount.volume !== undefined) context.events.emit('volume', 'unmount', mount.volume, { container: record.id, driver: 'local' });
   }
