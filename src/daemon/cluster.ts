@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { formatKubeconfig } from '#client/kube/kubeconfig.ts';
 import { createApiServer, type ApiServer } from '#cluster/apiserver/server.ts';
 import { openEmbeddedStore } from '#core/store/embedded/store.ts';
-import { Fault, isFault } from '#lib/errors.ts';
+import { codeOf, Fault, isFault } from '#lib/errors.ts';
 import type { ClusterNetwork } from './cluster-network.ts';
 import type { Surroundings } from './runtime.ts';
 
@@ -55,7 +55,7 @@ async function listen(api: ApiServer, hosts: readonly string[], wanted: number):
       await api.listen(hosts.map((host) => ({ host, port })));
       return port;
     } catch (error) {
-      const taken = isFault(error, 'conflict') || (error as { code?: string }).code === 'EADDRINUSE';
+      const taken = isFault(error) && codeOf(error.cause) === 'EADDRINUSE';
       if (!taken || wanted || i === portTries) {
         throw taken ? new Fault('conflict', `--api-port ${port}: another process has it: choose another port`, { cause: error }) : error;
       }

@@ -1,11 +1,12 @@
 /** A real registry for tests: Debian's `docker-registry` on a port of its own. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { programPath } from './programs.ts';
 
 export interface TestRegistry {
   /** `127.0.0.1:<port>`. */
@@ -15,7 +16,7 @@ export interface TestRegistry {
 
 /** Why there is no registry on this machine, or undefined. */
 export function registryMissing(): string | undefined {
-  return existsSync('/usr/bin/docker-registry') ? undefined : 'docker-registry is not installed';
+  return programPath('docker-registry') ? undefined : 'docker-registry is not installed';
 }
 
 export function skopeoMissing(): string | undefined {
@@ -37,7 +38,7 @@ export async function startRegistry(): Promise<TestRegistry> {
     `http: { addr: "127.0.0.1:${port}" }`,
   ].join('\n');
   writeFileSync(join(root, 'config.yml'), config);
-  const child = spawn('/usr/bin/docker-registry', ['serve', join(root, 'config.yml')], { stdio: 'ignore' });
+  const child = spawn('docker-registry', ['serve', join(root, 'config.yml')], { stdio: 'ignore' });
   const host = `127.0.0.1:${port}`;
   const end = async (): Promise<void> => {
     if (child.exitCode === null) {
