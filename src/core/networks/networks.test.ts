@@ -13,6 +13,7 @@ import { createLogger } from '#lib/log.ts';
 import { hex, systemRandom } from '#lib/random.ts';
 import { linuxKernel } from '#sys/linux.ts';
 import type { Kernel } from '#sys/types.ts';
+import { acceptForwarding, forgetForwarding } from './foreign.ts';
 import { linkNames } from './links.ts';
 import { openNetworks } from './open.ts';
 import { dropTable } from './rules.ts';
@@ -135,6 +136,100 @@ describe('networks', { skip }, () => {
     assert.equal(networks.endpoints({ network: net.id }).length, 2);
   });
 
+  test('what leaves one of two networks keeps its way out and its published port', async () => {
+    const one = await networks.create({ name: 'one', driver: 'bridge' });
+    const two = await networks.create({ name: 'two', driver: 'bridge' });
+    const { namespace } = await sandbox('a', one.id);
+    const second = await networks.attach(two.id, { sandboxId: 'a', namespace });
+    assert.equal(second.interfaceName, 'eth1');
+    const [port] = await networks.publish('a', [{ containerPort: 8080, protocol: 'tcp' }]);
+    await networks.detach(one.id, 'a');
+    assert.match(inside(namespace, 'busybox ip route'), new RegExp(`default via ${second.gateway} dev eth1`));
+    const server = execServer(namespace, 8080);
+    await new Promise((resolve) => server.stdout?.once('data', resolve));
+    try {
+      for (const host of ['127.0.0.1', '[::1]']) assert.equal(await (await fetch(`http://${host}:${port?.hostPort}/`)).text(), 'here', host);
+    } finally {
+      server.kill('SIGKILL');
+    }
+    await networks.detach(two.id, 'a');
+    assert.deepEqual(networks.published('a'), []);
+  });
+
+  test('point to point, neighbours meet through the host; without enable_icc they do not meet', async () => {
+    const routed = await networks.create({ name: 'routed', driver: 'bridge', options: { 'gantry.network.point_to_point': 'true' } });
+    const apart = await networks.create({ name: 'apart', driver: 'bridge', options: { 'com.docker.network.bridge.enable_icc': 'false' } });
+    const a = await sandbox('a', routed.id);
+    const b = await sandbox('b', routed.id);
+    assert.match(inside(a.namespace, `busybox ping -c 1 -W 2 ${b.address}`), /ttl=63/);
+    const c = await sandbox('c', apart.id);
+    const d = await sandbox('d', apart.id);
+    assert.throws(() => inside(c.namespace, `busybox ping -c 1 -W 1 ${d.address}`));
+  });
+
+  test('is reached by others on published ports alone, unless its gateway mode is nat-unprotected', async () => {
+    const open = await networks.create({ name: 'open', driver: 'bridge', options: { 'com.docker.network.bridge.gateway_mode_ipv4': 'nat-unprotected' } });
+    const a = await sandbox('a');
+    const b = await sandbox('b', open.id);
+    const { tester, leave } = neighbour(kernel, directory);
+    try {
+      assert.match(inside(tester, `busybox ping -c 1 -W 2 ${b.address}`), /1 packets received/);
+      assert.throws(() => inside(tester, `busybox ping -c 1 -W 1 ${a.address}`));
+    } finally {
+      leave();
+    }
+  });
+
+  test('refuses by name what a network cannot be, and leaves no link of an endpoint that failed', async () => {
+    const refused: [Parameters<Networks['create']>[0], RegExp][] = [
+      [{ name: 'x', driver: 'bridge', enableIPv6: true }, /IPv6 is not implemented/],
+      [{ name: 'x', driver: 'bridge', options: { 'com.docker.network.bridge.inhibit_ipv4': 'true' } }, /inhibit_ipv4 is not implemented/],
+      [{ name: 'x', driver: 'bridge', options: { 'com.docker.network.driver.mtu': '12' } }, /driver.mtu takes a number from 68/],
+      [{ name: 'x', driver: 'bridge', options: { 'com.docker.network.bridge.enable_icc': 'perhaps' } }, /takes true or false/],
+      [{ name: 'x', driver: 'bridge', options: { 'com.docker.network.bridge.name': 'a-name-that-is-too-long' } }, /up to 15/],
+      [{ name: 'x', driver: 'bridge', ipam: { config: [{ subnet: '10.213.8.1/24' }] } }, /should be 10\.213\.8\.0\/24/],
+    ];
+    for (const [spec, message] of refused) await assert.rejects(networks.create(spec), message);
+    await assert.rejects(networks.attach(bridge(), { sandboxId: 'a', namespace: join(directory, 'absent') }));
+    assert.deepEqual(networks.list().length, 3);
+    const netlink = kernel.netlinks.open();
+    assert.deepEqual(netlink.links().filter((l) => names.isHostEnd(l.name)), []);
+    netlink.close();
+  });
+
+  test('two instances on one host choose other subnets and leave each other alone', async () => {
+    const instance = hex(systemRandom, 3);
+    const others = await openNetworks({ kernel, records: createRecords(createMemoryStore()), instance, clock: systemClock, random: systemRandom, log: createLogger({ write: () => {} }) });
+    try {
+      const subnetOf = (all: Networks) => all.get('bridge')?.ipam.config[0]?.subnet;
+      assert.notEqual(subnetOf(others), subnetOf(networks));
+    } finally {
+      await others.close();
+      kernel.nft.run(dropTable(linkNames(instance).table));
+      const netlink = kernel.netlinks.open();
+      netlink.deleteLink(linkNames(instance).defaultBridge);
+      netlink.close();
+    }
+    const a = await sandbox('a');
+    assert.match(inside(a.namespace, `busybox ping -c 1 -W 2 ${networks.get('bridge')?.ipam.config[0]?.gateway}`), /1 packets received/);
+  });
+
+  test('another firewall that drops what is forwarded lets this instance through, while it is there', () => {
+    const namespace = join(directory, 'other');
+    kernel.namespaces.pin('net', namespace);
+    try {
+      kernel.nft.run('add table ip filter\nadd chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }\n', namespace);
+      const empty = JSON.stringify(kernel.nft.list('ip filter', namespace));
+      acceptForwarding(kernel.nft, 'gbx', namespace);
+      acceptForwarding(kernel.nft, 'gbx', namespace);
+      assert.equal(JSON.stringify(kernel.nft.list('ip filter', namespace)).split('"gbx*"').length - 1, 2);
+      forgetForwarding(kernel.nft, 'gbx', namespace);
+      assert.equal(JSON.stringify(kernel.nft.list('ip filter', namespace)), empty);
+    } finally {
+      kernel.namespaces.unpin(namespace);
+    }
+  });
+
   test('takes the address that is asked for, once', async () => {
     const net = await networks.create({ name: 'fixed', driver: 'bridge', ipam: { config: [{ subnet: '10.213.7.0/24' }] } });
     const namespace = join(directory, 'a');
@@ -147,6 +242,35 @@ describe('networks', { skip }, () => {
     await assert.rejects(networks.create({ name: 'clash', driver: 'bridge', ipam: { config: [{ subnet: '10.213.0.0/16' }] } }), /Pool overlaps/);
   });
 });
+
+/** Another machine on the host's network: it knows the way to containers, if they may be reached. */
+function neighbour(kernel: Kernel, directory: string): { tester: string; leave(): void } {
+  const tester = join(directory, 'neighbour');
+  const link = `gt${hex(systemRandom, 4)}`;
+  kernel.namespaces.pin('net', tester);
+  const leave = (): void => {
+    const host = kernel.netlinks.open();
+    host.deleteLink(link);
+    host.close();
+    kernel.namespaces.unpin(tester);
+  };
+  try {
+    const host = kernel.netlinks.open();
+    host.createVeth(link, { name: 'eth0', namespace: tester });
+    host.addAddress(link, '198.18.99.1/24');
+    host.setLink(link, { up: true });
+    host.close();
+    const there = kernel.netlinks.open(tester);
+    there.addAddress('eth0', '198.18.99.2/24');
+    there.setLink('eth0', { up: true });
+    there.addRoute({ destination: '0.0.0.0/0', via: '198.18.99.1', link: 'eth0' });
+    there.close();
+    return { tester, leave };
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
 
 /** An HTTP server inside, as a process of its own. */
 function execServer(namespace: string, port: number) {

@@ -7,6 +7,7 @@ import type { Records } from '#core/store/records.types.ts';
 import type { Kernel } from '#sys/types.ts';
 import { EndpointLinks, macOf } from './bridge/endpoints.ts';
 import type { HostSide } from './bridge/host.ts';
+import { acceptForwarding } from './foreign.ts';
 import { Addresses, block } from './ipam.ts';
 import { checkLinkName, type LinkNames } from './links.ts';
 import { SandboxNames } from './names/server.ts';
@@ -39,6 +40,14 @@ export interface NetworkParts {
   published: PublishedPorts;
 }
 
+function attempt(action: () => void, onFailure: (error: unknown) => void): void {
+  try {
+    action();
+  } catch (error) {
+    onFailure(error);
+  }
+}
+
 /** Serialises what changes the networks' set and a sandbox's endpoints. */
 const setKey = 'networks';
 
@@ -60,12 +69,15 @@ export class BridgeNetworks implements Networks {
     host.enableForwarding();
     for (const name of predefined) if (!this.#byName(name)) await networks.put(this.#predefined(name));
     for (const network of networks.list()) if (network.bridge) this.#ensureBridge(network, network.bridge);
+    attempt(() => acceptForwarding(kernel.nft, names.defaultBridge), (error) => log.warn('the rules of another firewall cannot be read; it may keep containers from the network', { error }));
     for (const endpoint of endpoints.list()) this.#addresses.hold(endpoint.networkId, endpoint.address);
     this.#dropStrayLinks();
     const { ports, itself } = published.rules();
     kernel.nft.run(wholeTable(names.table, this.#bridgeRules(), ports) + addElements(names.table, itself));
     await published.recover((id, error) => log.warn('a published port was taken while the daemon was away', { sandbox: id, error }));
-    for (const served of this.#parts.served.list()) await this.#serveAgain(served);
+    for (const served of this.#parts.served.list()) {
+      await this.#serveAgain(served).catch((error: unknown) => log.warn('the names of a sandbox cannot be served', { sandbox: served.id, error }));
+    }
   }
 
   list(): readonly Network[] {
@@ -120,8 +132,8 @@ export class BridgeNetworks implements Networks {
       const address = this.#addresses.take(network, spec.address);
       try {
         const endpoint = this.#endpoint(network, spec, address);
-        this.#links.join(network, endpoint, spec, this.#mtu(network));
-        await this.#parts.endpoints.put({ ...endpoint, namespace: spec.namespace });
+        this.#links.join(network, endpoint, spec, bridgeSettings(network, this.#parts.host.uplinkMtu()));
+        await this.#keep(endpoint, spec.namespace);
         return endpoint;
       } catch (error) {
         this.#addresses.release(networkId, address);
@@ -136,6 +148,9 @@ export class BridgeNetworks implements Networks {
         this.#links.leave(endpoint);
         await this.#parts.endpoints.delete(endpoint.id);
         this.#addresses.release(networkId, endpoint.address);
+        const left = this.endpoints({ sandbox: sandboxId });
+        this.#links.restoreDefaultRoute(endpoint.namespace, left);
+        await this.#parts.published.move(sandboxId, endpoint.address, left.find((e) => e.gateway !== undefined)?.address);
       }
       if (this.endpoints({ sandbox: sandboxId }).length > 0) return;
       await this.#parts.published.unpublish(sandboxId);
@@ -151,11 +166,13 @@ export class BridgeNetworks implements Networks {
 
   publish(sandboxId: string, ports: readonly PortRequest[]): Promise<PublishedPort[]> {
     return this.#mutex.run(sandboxId, async () => {
-      const reachable = this.endpoints({ sandbox: sandboxId }).filter((e) => !this.#known(e.networkId).internal);
-      const [endpoint] = reachable;
-      if (!endpoint) throw new Fault('invalid', `sandbox ${sandboxId.slice(0, 12)} is on no network that ports can be published from`);
-      const binding = bridgeSettings(this.#known(endpoint.networkId), 0).hostBinding;
-      return this.#parts.published.publish(sandboxId, endpoint.address, ports.map((p) => ({ ...p, hostIp: p.hostIp || (binding === '0.0.0.0' ? '' : binding) })));
+      const endpoints = this.endpoints({ sandbox: sandboxId });
+      if (endpoints.length === 0) throw new Fault('precondition', `sandbox ${sandboxId.slice(0, 12)} is on no network: attach it before its ports are published`);
+      // as Docker has it: on internal networks alone, nothing is published, and that is no error
+      const endpoint = endpoints.find((e) => e.gateway !== undefined);
+      if (!endpoint) return [];
+      const { hostBinding } = bridgeSettings(this.#known(endpoint.networkId), 0);
+      return this.#parts.published.publish(sandboxId, endpoint.address, ports.map((p) => ({ ...p, hostIp: p.hostIp || hostBinding })));
     });
   }
 
@@ -198,6 +215,15 @@ export class BridgeNetworks implements Networks {
       return;
     }
     this.#servers.set(record.id, this.#nameServer(record));
+  }
+
+  async #keep(endpoint: Endpoint, namespace: string): Promise<void> {
+    try {
+      await this.#parts.endpoints.put({ ...endpoint, namespace });
+    } catch (error) {
+      this.#links.leave(endpoint);
+      throw error;
+    }
   }
 
   #endpoint(network: Network, spec: EndpointSpec, address: string): Endpoint {
@@ -271,9 +297,9 @@ export class BridgeNetworks implements Networks {
   }
 
   #bridgeRule(network: Network): BridgeRule {
-    const { masquerade, shared } = bridgeSettings(network, 0);
+    const { masquerade, connected, pointToPoint, open } = bridgeSettings(network, 0);
     const subnet = network.ipam.config[0]?.subnet ?? '';
-    return { bridge: network.bridge ?? '', subnet, internal: network.internal, masquerade, shared, open: false };
+    return { bridge: network.bridge ?? '', subnet, internal: network.internal, masquerade, connected, shared: !pointToPoint, open };
   }
 
   /** Host ends of endpoints that are gone, as a crash between link and record leaves them. */

@@ -9,7 +9,9 @@ export interface BridgeRule {
   masquerade: boolean;
   /** Reachable from elsewhere on every port, not on published ones alone. */
   open: boolean;
-  /** Endpoints reach each other without passing the host's routing. */
+  /** Endpoints may reach each other. */
+  connected: boolean;
+  /** Endpoints reach each other without passing the host's routing, so an answer would not come back through it. */
   shared: boolean;
 }
 
@@ -30,10 +32,8 @@ export interface ElementChange {
 /** What a bridge contributes to each set. */
 export function bridgeElements(rule: BridgeRule): ElementChange[] {
   const name = JSON.stringify(rule.bridge);
-  const changes: ElementChange[] = [
-    { set: 'bridges', elements: [name] },
-    { set: 'within', elements: [`${name} . ${name}`] },
-  ];
+  const changes: ElementChange[] = [{ set: 'bridges', elements: [name] }];
+  if (rule.connected) changes.push({ set: 'within', elements: [`${name} . ${name}`] });
   if (rule.shared) changes.push({ set: 'shared', elements: [`${name} . ${name}`] });
   if (rule.internal) changes.push({ set: 'internal', elements: [name] });
   else if (rule.masquerade) changes.push({ set: 'sources', elements: [rule.subnet] });
@@ -87,6 +87,7 @@ const publish = `
     meta l4proto { tcp, udp } fib daddr type local dnat ip to meta l4proto . th dport map @published
 `;
 
+// `redirects`: where endpoints are kept apart, the host must not tell them of the short way.
 // `guard`: published ports on 127.0.0.1 need route_localnet on the bridges, which by itself would let a
 // container speak to the host's loopback address.
 const chains = `
@@ -110,6 +111,10 @@ ${publish}  }
     iifname @bridges oifname @bridges drop
     oifname @open accept
     oifname @bridges drop
+  }
+  chain redirects {
+    type filter hook output priority filter; policy accept;
+    oifname @bridges icmp type redirect drop
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;

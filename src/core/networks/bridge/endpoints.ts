@@ -1,5 +1,15 @@
+import { existsSync } from 'node:fs';
+import type { Netlink } from '#sys/netlink/types.ts';
 import type { Endpoint, EndpointSpec, Network } from '../types.ts';
 import type { HostSide } from './host.ts';
+
+const defaultDestination = '0.0.0.0/0';
+
+export interface JoinOptions {
+  mtu: number;
+  /** All of the subnet is reached by the gateway, neighbours too. */
+  pointToPoint: boolean;
+}
 
 /** What the kernel has of an endpoint: a veth pair from the network's bridge into the sandbox's namespace. */
 export class EndpointLinks {
@@ -15,24 +25,50 @@ export class EndpointLinks {
     for (let i = 0; ; i++) if (!names.has(`eth${i}`)) return `eth${i}`;
   }
 
-  join(network: Network, endpoint: Endpoint, spec: EndpointSpec, mtu: number): void {
+  /** All or nothing. */
+  join(network: Network, endpoint: Endpoint, spec: EndpointSpec, options: JoinOptions): void {
     const { hostLink, interfaceName, mac } = endpoint;
-    this.#host.with((netlink) => {
-      netlink.createVeth(hostLink, { name: interfaceName, namespace: spec.namespace, mac }, { mtu });
-      netlink.setLink(hostLink, { master: network.bridge ?? null, hairpin: true, up: true });
-    });
-    this.#host.with((netlink) => {
-      netlink.addAddress(interfaceName, `${endpoint.address}/${endpoint.prefixLength}`);
-      netlink.setLink(interfaceName, { up: true });
-      if (network.internal || endpoint.gateway === undefined) return;
-      const hasDefault = netlink.routes().some((r) => r.destination === '0.0.0.0/0');
-      if (spec.defaultRoute ?? !hasDefault) netlink.addRoute({ destination: '0.0.0.0/0', via: endpoint.gateway, link: interfaceName });
-    }, spec.namespace);
+    this.#host.with((netlink) => netlink.createVeth(hostLink, { name: interfaceName, namespace: spec.namespace, mac }, { mtu: options.mtu }));
+    try {
+      this.#host.with((netlink) => netlink.setLink(hostLink, { master: network.bridge ?? null, hairpin: true, up: true }));
+      this.#host.disableIpv6(interfaceName, spec.namespace);
+      this.#host.with((netlink) => {
+        const prefix = options.pointToPoint ? 32 : endpoint.prefixLength;
+        netlink.addAddress(interfaceName, `${endpoint.address}/${prefix}`);
+        netlink.setLink(interfaceName, { up: true });
+        this.#route(netlink, network, endpoint, options.pointToPoint, spec.defaultRoute);
+      }, spec.namespace);
+    } catch (error) {
+      this.leave(endpoint);
+      throw error;
+    }
+  }
+
+  #route(netlink: Netlink, network: Network, endpoint: Endpoint, pointToPoint: boolean, wanted: boolean | undefined): void {
+    const link = endpoint.interfaceName;
+    const via = network.ipam.config[0]?.gateway;
+    if (pointToPoint && via !== undefined) {
+      netlink.addRoute({ destination: `${via}/32`, link });
+      netlink.addRoute({ destination: network.ipam.config[0]?.subnet ?? '', via, link });
+    }
+    if (endpoint.gateway === undefined) return;
+    const hasDefault = netlink.routes().some((r) => r.destination === defaultDestination);
+    if (wanted ?? !hasDefault) netlink.addRoute({ destination: defaultDestination, via: endpoint.gateway, link });
   }
 
   leave(endpoint: Endpoint): void {
     // the other end, and what hangs on it, goes with it
     this.#host.deleteLink(endpoint.hostLink);
+  }
+
+  /** Gives the namespace a default route by the first of its endpoints that can, where it lost its own. */
+  restoreDefaultRoute(namespace: string, endpoints: readonly Endpoint[]): void {
+    const next = endpoints.find((e) => e.gateway !== undefined);
+    if (!next || !existsSync(namespace)) return;
+    this.#host.with((netlink) => {
+      if (netlink.routes().some((r) => r.destination === defaultDestination)) return;
+      netlink.addRoute({ destination: defaultDestination, via: next.gateway, link: next.interfaceName });
+    }, namespace);
   }
 }
 

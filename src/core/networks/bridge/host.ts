@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Netlink } from '#sys/netlink/types.ts';
 import type { Kernel } from '#sys/types.ts';
 
@@ -45,6 +45,17 @@ export class HostSide {
       netlink.setLink(name, { up: true });
     });
     this.#set(`ipv4/conf/${name}/route_localnet`, '1');
+    this.disableIpv6(name);
+  }
+
+  /** Networks are IPv4 alone: a link-local address would only seem to work. A kernel without IPv6 is fine. */
+  disableIpv6(link: string, namespace?: string): void {
+    const path = `ipv6/conf/${link}/disable_ipv6`;
+    const set = (): void => {
+      if (existsSync(`${this.#sysctls}/${path}`)) this.#set(path, '1');
+    };
+    if (namespace === undefined) set();
+    else this.#kernel.namespaces.within(namespace, set);
   }
 
   deleteLink(name: string): void {

@@ -1,12 +1,18 @@
 import { closeSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
-import { Fault, isFault } from '#lib/errors.ts';
+import { connect, createServer, type Socket } from 'node:net';
+import { codeOf, Fault, isFault } from '#lib/errors.ts';
 import type { Kernel } from '#sys/types.ts';
 import type { PortRequest, PublishedPort } from '../types.ts';
+
+/** Where a published port leads. The address changes when the sandbox leaves the network that it was on. */
+export interface PortTarget {
+  address: string;
+}
 
 /** A published port while this daemon lives: what keeps others off the port, and the way in by IPv6. */
 export interface HeldPort {
   port: PublishedPort[];
+  /** Closes the sockets, and the connections that are passed on. */
   release(): void;
 }
 
@@ -24,26 +30,26 @@ export class PortHolder {
     this.#kernel = kernel;
   }
 
-  /** Holds one port of `request` leading to `address`; `conflict` with Docker's text where none is free. */
-  async hold(request: PortRequest, address: string): Promise<HeldPort> {
+  /** Holds one port of `request` leading to `target`; `conflict` with Docker's text where none is free. */
+  async hold(request: PortRequest, target: PortTarget): Promise<HeldPort> {
     const first = request.hostPort ?? 0;
     const last = Math.max(first, request.hostPortEnd ?? first);
     for (let hostPort = first; ; hostPort++) {
       try {
-        return await this.#holdOne(request, hostPort, address);
+        return await this.#holdOne(request, hostPort, target);
       } catch (error) {
         if (!isFault(error, 'conflict') || hostPort >= last) throw error;
       }
     }
   }
 
-  async #holdOne(request: PortRequest, wanted: number, address: string): Promise<HeldPort> {
+  async #holdOne(request: PortRequest, wanted: number, target: PortTarget): Promise<HeldPort> {
     const { containerPort, protocol } = request;
     const hostIp = request.hostIp || allIpv4;
-    if (hostIp.includes(':')) return this.#holdIpv6(request, hostIp, wanted, address);
+    if (hostIp.includes(':')) return this.#holdIpv6(request, hostIp, wanted, target);
     const { fd, port } = this.#bind(hostIp, wanted, protocol);
     const published: PublishedPort[] = [{ containerPort, protocol, hostIp, hostPort: port }];
-    const proxy = !request.hostIp && protocol === 'tcp' ? await proxyIpv6(allIpv6, port, { address, port: containerPort }).catch(() => undefined) : undefined;
+    const proxy = !request.hostIp && protocol === 'tcp' ? await proxyIpv6(allIpv6, port, target, containerPort).catch(() => undefined) : undefined;
     if (proxy) published.push({ containerPort, protocol, hostIp: allIpv6, hostPort: port });
     return {
       port: published,
@@ -54,13 +60,11 @@ export class PortHolder {
     };
   }
 
-  async #holdIpv6(request: PortRequest, hostIp: string, wanted: number, address: string): Promise<HeldPort> {
+  async #holdIpv6(request: PortRequest, hostIp: string, wanted: number, target: PortTarget): Promise<HeldPort> {
     const { containerPort, protocol } = request;
     if (protocol === 'udp') throw new Fault('not-implemented', `publishing ${containerPort}/udp on the IPv6 address ${hostIp} is not implemented: publish it on an IPv4 address`);
-    const proxy = await proxyIpv6(hostIp, wanted, { address, port: containerPort });
-    const bound = proxy.address();
-    const hostPort = typeof bound === 'object' && bound ? bound.port : wanted;
-    return { port: [{ containerPort, protocol, hostIp, hostPort }], release: () => void proxy.close() };
+    const proxy = await proxyIpv6(hostIp, wanted, target, containerPort);
+    return { port: [{ containerPort, protocol, hostIp, hostPort: proxy.port }], release: () => proxy.close() };
   }
 
   #bind(hostIp: string, port: number, protocol: 'tcp' | 'udp'): { fd: number; port: number } {
@@ -80,19 +84,36 @@ export function portTaken(hostIp: string, port: number, cause: unknown): Fault {
   return new Fault('conflict', `driver failed programming external connectivity on endpoint: Bind for ${hostIp}:${port} failed: port is already allocated`, { cause });
 }
 
-/** Connections at a time through one proxy. */
+/** Connections at a time through one proxy; further ones are closed at once. */
 const proxyConnections = 1024;
 
-function proxyIpv6(host: string, port: number, to: { address: string; port: number }): Promise<Server> {
+interface Proxy {
+  port: number;
+  close(): void;
+}
+
+function proxyIpv6(host: string, port: number, target: PortTarget, containerPort: number): Promise<Proxy> {
+  const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-    const onward = connect({ host: to.address, port: to.port, allowHalfOpen: true });
-    client.on('error', () => onward.destroy());
-    onward.on('error', () => client.destroy());
+    const onward = connect({ host: target.address, port: containerPort, allowHalfOpen: true });
+    for (const [socket, other] of [[client, onward], [onward, client]] as const) {
+      open.add(socket);
+      socket.on('error', () => other.destroy());
+      socket.on('close', () => open.delete(socket));
+    }
     client.pipe(onward).pipe(client);
   });
   server.maxConnections = proxyConnections;
+  const close = (): void => {
+    server.close();
+    // the container's end may be gone with no farewell: its link is deleted with it
+    for (const socket of open) socket.destroy();
+  };
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(error.code === 'EADDRINUSE' ? portTaken(host, port, error) : error));
-    server.listen({ host, port, ipv6Only: true }, () => resolve(server.unref()));
+    server.once('error', (error) => reject(codeOf(error) === 'EADDRINUSE' ? portTaken(host, port, error) : error));
+    server.listen({ host, port, ipv6Only: true }, () => {
+      const bound = server.unref().address();
+      resolve({ port: typeof bound === 'object' && bound ? bound.port : port, close });
+    });
   });
 }

@@ -3,7 +3,7 @@ import type { Records } from '#core/store/records.types.ts';
 import type { Kernel } from '#sys/types.ts';
 import { addElements, deleteElements, portElements, type ElementChange, type PortRule } from '../rules.ts';
 import type { PortRequest, PublishedPort } from '../types.ts';
-import { PortHolder, type HeldPort } from './holder.ts';
+import { PortHolder, type HeldPort, type PortTarget } from './holder.ts';
 
 export interface PublishedRecord {
   /** The sandbox. */
@@ -18,7 +18,7 @@ export class PublishedPorts {
   readonly #holder: PortHolder;
   readonly #nft: Kernel['nft'];
   readonly #table: string;
-  readonly #held = new Map<string, HeldPort[]>();
+  readonly #held = new Map<string, { target: PortTarget; ports: HeldPort[] }>();
 
   constructor(records: Records<PublishedRecord>, kernel: Kernel, table: string) {
     this.#records = records;
@@ -31,12 +31,13 @@ export class PublishedPorts {
   async publish(sandboxId: string, address: string, requests: readonly PortRequest[]): Promise<PublishedPort[]> {
     if (this.#records.get(sandboxId)) throw new Fault('conflict', `sandbox ${sandboxId.slice(0, 12)} has published its ports already`);
     const held: HeldPort[] = [];
+    const target = { address };
     try {
-      for (const request of requests) held.push(await this.#holder.hold(request, address));
+      for (const request of requests) held.push(await this.#holder.hold(request, target));
       const ports = held.flatMap((h) => h.port);
       const record = { id: sandboxId, address, ports };
-      this.#nft.run(addElements(this.#table, [...elementsOf(record), itself(address)]));
-      this.#held.set(sandboxId, held);
+      this.#nft.run(addElements(this.#table, elementsOf(record)));
+      this.#held.set(sandboxId, { target, ports: held });
       await this.#records.put(record);
       return ports;
     } catch (error) {
@@ -45,10 +46,22 @@ export class PublishedPorts {
     }
   }
 
+  /** Leads the ports of a sandbox that had `from` to its address `to`; with none left, they are no longer published. */
+  async move(sandboxId: string, from: string, to: string | undefined): Promise<void> {
+    const record = this.#records.get(sandboxId);
+    if (!record || record.address !== from) return;
+    if (to === undefined) return this.unpublish(sandboxId);
+    const moved = { ...record, address: to };
+    this.#nft.run(deleteElements(this.#table, elementsOf(record)) + addElements(this.#table, elementsOf(moved)));
+    const held = this.#held.get(sandboxId);
+    if (held) held.target.address = to;
+    await this.#records.put(moved);
+  }
+
   async unpublish(sandboxId: string): Promise<void> {
     const record = this.#records.get(sandboxId);
     if (!record) return;
-    this.#nft.run(deleteElements(this.#table, [...elementsOf(record), itself(record.address)]));
+    this.#nft.run(deleteElements(this.#table, elementsOf(record)));
     this.#release(sandboxId);
     await this.#records.delete(sandboxId);
   }
@@ -66,15 +79,16 @@ export class PublishedPorts {
   async recover(onTaken: (sandboxId: string, error: unknown) => void): Promise<void> {
     for (const record of this.#records.list()) {
       const held: HeldPort[] = [];
+      const target = { address: record.address };
       for (const port of record.ports.filter((p) => p.hostIp !== '::')) {
         const request = { ...port, hostIp: port.hostIp === '0.0.0.0' ? '' : port.hostIp };
         try {
-          held.push(await this.#holder.hold(request, record.address));
+          held.push(await this.#holder.hold(request, target));
         } catch (error) {
           onTaken(record.id, error);
         }
       }
-      this.#held.set(record.id, held);
+      this.#held.set(record.id, { target, ports: held });
     }
   }
 
@@ -83,7 +97,7 @@ export class PublishedPorts {
   }
 
   #release(sandboxId: string): void {
-    for (const h of this.#held.get(sandboxId) ?? []) h.release();
+    for (const h of this.#held.get(sandboxId)?.ports ?? []) h.release();
     this.#held.delete(sandboxId);
   }
 }
@@ -96,7 +110,7 @@ function rulesOf(record: PublishedRecord): PortRule[] {
 }
 
 function elementsOf(record: PublishedRecord): ElementChange[] {
-  return rulesOf(record).map(portElements);
+  return [...rulesOf(record).map(portElements), itself(record.address)];
 }
 
 /** A container that comes to itself through its own published port must be answered to the host's address. */
