@@ -18,7 +18,7 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
   let node: NodeBed;
   before(async () => {
     node = await openNodeBed();
-    const script = 'echo first; echo second >&2; mkdir /w; head -c 300000 /dev/zero | tr "\\0" x > /w/big; httpd -p 8080 -h /w; while read line; do echo "got $line"; done; exit 0';
+    const script = 'echo first; echo second >&2; mkdir /w; head -c 3000000 /dev/zero | tr "\\0" x > /w/big; httpd -p 8080 -h /w; while read line; do echo "got $line"; done; exit 0';
     node.run('pod', { restartPolicy: 'Never', containers: [{ name: 'main', image: 'busybox:1', stdin: true, command: ['sh', '-c', script] }] });
     await node.until('pod', 'ready', (pod) => pod?.status?.containerStatuses?.[0]?.ready === true);
     await sleep(100);
@@ -88,7 +88,7 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
     cat.send(Buffer.from('\0hello'));
     cat.send(Buffer.from([255, 0]));
     const output = (await seen)[1]!;
-    assert.equal(output.length, 300_005);
+    assert.equal(output.length, 3_000_005);
     assert.ok(output.endsWith('xhello'));
     assert.equal((JSON.parse((await seen)[3]!) as { status: string }).status, 'Success');
 
@@ -130,7 +130,7 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
     carrier.write(dataFrame(3, 0, Buffer.from('GET /big HTTP/1.0\r\n\r\n')));
     const answer = await until(3);
     assert.match(answer, /^HTTP\/1\.[01] 200 OK/);
-    assert.ok(answer.endsWith('x'.repeat(300_000)));
+    assert.ok(answer.endsWith('x'.repeat(3_000_000)));
     carrier.write(dataFrame(3, flagFin, Buffer.alloc(0)));
     assert.equal(await until(1), '');
     await open(5, 'error', '9');

@@ -116,6 +116,7 @@ class Stream implements SpdyStream {
   #onReset: () => void = () => {};
   /** What came before there was a handler. */
   #early: Buffer[] = [];
+  #written: Promise<void> = Promise.resolve();
   #theyEnded = false;
   #weEnded = false;
 
@@ -156,15 +157,22 @@ class Stream implements SpdyStream {
     this.#onReset();
   }
 
-  async write(data: Uint8Array): Promise<void> {
-    if (this.#weEnded) throw new Error('the stream has ended');
+  write(data: Uint8Array): Promise<void> {
+    if (this.#weEnded) return Promise.reject(new Error('the stream has ended'));
+    const written = this.#written.then(() => this.#pieces(data));
+    this.#written = written.catch(() => {});
+    return written;
+  }
+
+  async #pieces(data: Uint8Array): Promise<void> {
     for (let at = 0; at < data.length; at += dataLimit) await this.#send(dataFrame(this.id, 0, data.subarray(at, at + dataLimit)));
   }
 
   end(data: Uint8Array = new Uint8Array()): void {
     if (this.#weEnded) return;
     this.#weEnded = true;
-    this.#send(dataFrame(this.id, flagFin, data)).catch(() => {});
+    // After all that was written before.
+    void this.#written.then(() => this.#send(dataFrame(this.id, flagFin, data))).catch(() => {});
     if (this.#theyEnded) this.#forget();
   }
 }
