@@ -171,12 +171,12 @@ describe('networks', { skip }, () => {
     const open = await networks.create({ name: 'open', driver: 'bridge', options: { 'com.docker.network.bridge.gateway_mode_ipv4': 'nat-unprotected' } });
     const a = await sandbox('a');
     const b = await sandbox('b', open.id);
-    const { tester, leave } = neighbour(kernel, directory);
+    const other = neighbour(kernel, directory);
     try {
-      assert.match(inside(tester, `busybox ping -c 1 -W 2 ${b.address}`), /1 packets received/);
-      assert.throws(() => inside(tester, `busybox ping -c 1 -W 1 ${a.address}`));
+      assert.match(inside(other.namespace, `busybox ping -c 1 -W 2 ${b.address}`), /1 packets received/);
+      assert.throws(() => inside(other.namespace, `busybox ping -c 1 -W 1 ${a.address}`));
     } finally {
-      leave();
+      other.leave();
     }
   });
 
@@ -244,28 +244,28 @@ describe('networks', { skip }, () => {
 });
 
 /** Another machine on the host's network: it knows the way to containers, if they may be reached. */
-function neighbour(kernel: Kernel, directory: string): { tester: string; leave(): void } {
-  const tester = join(directory, 'neighbour');
+function neighbour(kernel: Kernel, directory: string): { namespace: string; leave(): void } {
+  const namespace = join(directory, 'neighbour');
   const link = `gt${hex(systemRandom, 4)}`;
-  kernel.namespaces.pin('net', tester);
+  kernel.namespaces.pin('net', namespace);
   const leave = (): void => {
     const host = kernel.netlinks.open();
     host.deleteLink(link);
     host.close();
-    kernel.namespaces.unpin(tester);
+    kernel.namespaces.unpin(namespace);
   };
   try {
     const host = kernel.netlinks.open();
-    host.createVeth(link, { name: 'eth0', namespace: tester });
+    host.createVeth(link, { name: 'eth0', namespace });
     host.addAddress(link, '198.18.99.1/24');
     host.setLink(link, { up: true });
     host.close();
-    const there = kernel.netlinks.open(tester);
+    const there = kernel.netlinks.open(namespace);
     there.addAddress('eth0', '198.18.99.2/24');
     there.setLink('eth0', { up: true });
     there.addRoute({ destination: '0.0.0.0/0', via: '198.18.99.1', link: 'eth0' });
     there.close();
-    return { tester, leave };
+    return { namespace, leave };
   } catch (error) {
     leave();
     throw error;

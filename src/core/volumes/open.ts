@@ -54,7 +54,7 @@ class LocalVolumes implements Volumes {
     return this.#records.get(name);
   }
 
-  create(spec: VolumeSpec): Promise<Volume> {
+  async create(spec: VolumeSpec): Promise<Volume> {
     const name = spec.name || hex(this.#options.random, 32);
     check(name, spec);
     return this.#mutex.run(name, async () => {
@@ -120,7 +120,14 @@ class LocalVolumes implements Volumes {
   populate(name: string, source: string): Promise<void> {
     return this.#mutex.run(name, async () => {
       const { mountpoint } = this.#known(name);
-      if ((await readdir(mountpoint)).length === 0) await copyTree(source, mountpoint, this.#options.kernel.files);
+      if ((await readdir(mountpoint)).length > 0) return;
+      try {
+        await copyTree(source, mountpoint, this.#options.kernel.files);
+      } catch (error) {
+        // half a copy would be taken for the volume's own content the next time
+        for (const name of await readdir(mountpoint)) await rm(join(mountpoint, name), { recursive: true, force: true });
+        throw error;
+      }
     });
   }
 
