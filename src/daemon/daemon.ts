@@ -1,11 +1,13 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DaemonFile } from '#api/gantry/status.ts';
+import { startControllers } from '#cluster/controllers/index.ts';
+import { startScheduler } from '#cluster/scheduler/scheduler.ts';
 import { systemClock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import { systemRandom } from '#lib/random.ts';
 import { linuxKernel } from '#sys/linux.ts';
-import { openCluster } from './cluster.ts';
+import { openCluster, type Cluster } from './cluster.ts';
 import { addressIn, clusterNetwork, type ClusterNetwork } from './cluster-network.ts';
 import type { DaemonConfig } from './config.ts';
 import { serveControl } from './control.ts';
@@ -48,6 +50,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
   const cluster = await openCluster(around, network, gateway, config.apiPort);
   const stopping = new AbortController();
   const dns = await openClusterDns(around, cluster.api, network, gateway, stopping.signal);
+  const loops = startLoops(around, cluster, stopping.signal);
   stage('starting the node');
   const node = await openNode({ around, runtime, cluster, network, podNetwork, gateway, name: config.nodeName });
   const file = describe(config, around, cluster);
@@ -63,11 +66,20 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
       await engine.close();
       await node.stop();
       stopping.abort();
+      await loops;
       await dns.close();
       await cluster.close();
       await runtime.close();
     },
   };
+}
+
+/** The cluster's control loops; resolves when the signal has ended them all. */
+async function startLoops(around: Surroundings, cluster: Cluster, signal: AbortSignal): Promise<void> {
+  const rootCa = cluster.api.authority.certificate;
+  const controllers = startControllers({ ...around, client: cluster.api.localClient(component('controllers')), rootCa, signal });
+  const scheduler = startScheduler({ ...around, client: cluster.api.localClient(component('scheduler')), signal });
+  await Promise.all([controllers, scheduler]);
 }
 
 /** The bridge of this node's pods; its gateway is where they find the API server and DNS. */
