@@ -111,8 +111,13 @@ export function isOver(pod: Pod, seen: Observation): boolean {
   });
 }
 
-export function pastDeadline(pod: Pod, now: number): boolean {
+/** When the pod has been active for as long as it may be. */
+export function deadlineOf(pod: Pod): number | undefined {
   const seconds = pod.spec.activeDeadlineSeconds;
   const start = pod.status?.startTime;
-  return seconds !== undefined && start !== undefined && now >= Date.parse(start) + seconds * 1000;
+  return seconds === undefined || start === undefined ? undefined : Date.parse(start) + seconds * 1000;
+}
+
+export function pastDeadline(pod: Pod, now: number): boolean {
+  return now >= (deadlineOf(pod) ?? Infinity);
 }

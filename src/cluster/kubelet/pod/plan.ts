@@ -1,7 +1,7 @@
 /** What to do for a pod now. Pure: the same pod and observation give the same operations. */
 import type { Container, Pod } from '#api/kube/types.ts';
 import { restartDelay } from './backoff.ts';
-import { initContainersOf, initDone, initFailed, isOver, isSidecar, newest, pastDeadline, restarts } from './observed.ts';
+import { deadlineOf, initContainersOf, initDone, initFailed, isOver, isSidecar, newest, pastDeadline, restarts } from './observed.ts';
 import type { Observation, ObservedContainer } from './observed.ts';
 
 export type Operation =
@@ -108,6 +108,7 @@ class Planner {
   constructor(pod: Pod, seen: Observation) {
     this.#pod = pod;
     this.#seen = seen;
+    this.#wakeAt = deadlineOf(pod);
   }
 
   plan(): Plan {

@@ -120,7 +120,7 @@ export class PodWorker {
       return;
     }
     const seen = this.#observe();
-    const plan = planPod(this.#pod, seen);
+    const plan = planPod(withReported(this.#pod, this.#reported), seen);
     if (this.#gone && plan.operations.length === 0 && !seen.anything) {
       this.#finished = true;
       this.#onFinished();
