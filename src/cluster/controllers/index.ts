@@ -7,6 +7,8 @@ import { createInformers } from '#cluster/machinery/informers.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
+import { nodeLifecycleController } from './nodelifecycle/controller.ts';
+import { podGarbageController } from './podgc/controller.ts';
 import { replicaSetController, replicationControllerController } from './replicaset/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
 import type { ClusterControllerFactory } from './types.ts';
@@ -19,6 +21,8 @@ export const controllers: readonly ClusterControllerFactory[] = [
   deploymentController,
   endpointSliceController,
   endpointsController,
+  nodeLifecycleController,
+  podGarbageController,
 ];
 
 export interface ControllersOptions {

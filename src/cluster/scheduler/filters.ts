@@ -2,7 +2,7 @@ import { must } from '#lib/assert.ts';
 import { collides, hostPorts } from './host-ports.ts';
 import { isSelected } from './node-selection.ts';
 import { parse, podRequests } from './requests.ts';
-import { tolerates, untolerated } from './taints.ts';
+import { tolerates, untolerated } from '#cluster/machinery/taints.ts';
 import type { Filter } from './types.ts';
 
 const hard = ['NoSchedule', 'NoExecute'];

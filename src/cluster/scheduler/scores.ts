@@ -2,7 +2,7 @@ import type { Pod } from '#api/kube/types.ts';
 import { controllerOf } from '#cluster/machinery/owners.ts';
 import { preference } from './node-selection.ts';
 import { parse, podRequests } from './requests.ts';
-import { untolerated } from './taints.ts';
+import { untolerated } from '#cluster/machinery/taints.ts';
 import type { NodeRoom, Score } from './types.ts';
 
 const best = 100;
