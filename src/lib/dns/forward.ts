@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
+import { connect, isIPv6 } from 'node:net';
 import type { Clock } from '../clock.ts';
-import { rcodes, type Query, writeAnswer } from './message.ts';
+import { rcodes, withLength, writeAnswer, type Query } from './message.ts';
 
 /** Milliseconds that one upstream has, and how many are asked. */
 const upstreamMs = 4_000;
@@ -20,27 +20,51 @@ export async function forwardQuery(query: Query, upstreams: readonly string[], c
   return writeAnswer(query, rcodes.serverFailure, []);
 }
 
-function ask(query: Query, upstream: string, clock: Clock): Promise<Buffer | undefined> {
-  const { address, port } = parseUpstream(upstream);
-  return new Promise((resolve) => {
-    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
-    const timer = clock.after(upstreamMs, () => finish(undefined));
-    let done = false;
-    function finish(answer: Buffer | undefined): void {
-      if (done) return;
-      done = true;
-      timer.cancel();
-      socket.close();
-      resolve(answer);
-    }
-    socket.on('error', () => finish(undefined));
-    socket.on('message', (message) => {
-      if (message.length >= 12 && message.readUInt16BE(0) === query.id) finish(message);
-    });
-    // connected, so that a closed port is an error at once and nobody else can answer
-    socket.connect(port, address, () => socket.send(query.raw, (error) => error && finish(undefined)));
-  });
+/** By the transport that the client chose: an answer that was too long for UDP is whole by TCP. */
+async function ask(query: Query, upstream: string, clock: Clock): Promise<Buffer | undefined> {
+  const ended = Promise.withResolvers<Buffer | undefined>();
+  const finish = (message: Buffer | undefined): void => {
+    if (message === undefined || isAnswer(message, query)) ended.resolve(message);
+  };
+  const exchange = query.transport === 'tcp' ? askTcp : askUdp;
+  const timer = clock.after(upstreamMs, () => finish(undefined));
+  const close = exchange(query, parseUpstream(upstream), finish);
+  try {
+    return await ended.promise;
+  } finally {
+    timer.cancel();
+    close();
+  }
 }
+
+function isAnswer(message: Buffer, query: Query): boolean {
+  return message.length >= 12 && message.readUInt16BE(0) === query.id;
+}
+
+type Exchange = (query: Query, to: { address: string; port: number }, finish: (message: Buffer | undefined) => void) => () => void;
+
+const askUdp: Exchange = (query, { address, port }, finish) => {
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+  socket.on('error', () => finish(undefined));
+  socket.on('message', finish);
+  // connected, so that a closed port is an error at once and nobody else can answer
+  socket.connect(port, address, () => socket.send(query.raw, (error) => error && finish(undefined)));
+  return () => socket.close();
+};
+
+const askTcp: Exchange = (query, { address, port }, finish) => {
+  const socket = connect({ host: address, port });
+  let received = Buffer.alloc(0);
+  socket.on('error', () => finish(undefined));
+  socket.on('close', () => finish(undefined));
+  socket.on('data', (chunk: Buffer) => {
+    received = Buffer.concat([received, chunk]);
+    const length = received.length < 2 ? Infinity : received.readUInt16BE(0);
+    if (received.length >= 2 + length) finish(received.subarray(2, 2 + length));
+  });
+  socket.write(withLength(query.raw));
+  return () => socket.destroy();
+};
 
 function parseUpstream(text: string): { address: string; port: number } {
   const match = /^(\d+\.\d+\.\d+\.\d+):(\d+)$/.exec(text) ?? /^\[(.+)\]:(\d+)$/.exec(text);

@@ -10,6 +10,8 @@ const mostUdpBytes = 4096;
 export const rcodes = { noError: 0, formatError: 1, serverFailure: 2, nameError: 3, notImplemented: 4, refused: 5 } as const;
 export type Rcode = (typeof rcodes)[keyof typeof rcodes];
 
+export type Transport = 'udp' | 'tcp';
+
 export interface Query {
   id: number;
   question: Question;
@@ -17,17 +19,18 @@ export interface Query {
   udpBytes: number;
   packet: DecodedPacket;
   raw: Buffer;
+  transport: Transport;
 }
 
 /** The query in a message; undefined where it is none that can be answered. */
-export function readQuery(raw: Buffer): Query | undefined {
+export function readQuery(raw: Buffer, transport: Transport): Query | undefined {
   try {
     const packet = decode(raw);
     const [question] = packet.questions ?? [];
     if (packet.type !== 'query' || !question) return undefined;
     const edns = packet.additionals?.find((a) => a.type === 'OPT') as { udpPayloadSize?: number } | undefined;
     const udpBytes = Math.min(mostUdpBytes, Math.max(plainUdpBytes, edns?.udpPayloadSize ?? plainUdpBytes));
-    return { id: packet.id ?? 0, question, udpBytes, packet, raw };
+    return { id: packet.id ?? 0, question, udpBytes, packet, raw, transport };
   } catch {
     return undefined;
   }
@@ -43,4 +46,11 @@ export function writeAnswer(query: Query, rcode: Rcode, answers: readonly Answer
 export function fitUdp(query: Query, answer: Buffer): Buffer {
   if (answer.length <= query.udpBytes) return answer;
   return writeAnswer(query, rcodes.noError, [], { truncated: true });
+}
+
+/** As it is sent by TCP: its length before it, two bytes (RFC 1035, 4.2.2). */
+export function withLength(message: Buffer): Buffer {
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(message.length);
+  return Buffer.concat([length, message]);
 }

@@ -1,6 +1,6 @@
 import type { Socket as UdpSocket } from 'node:dgram';
 import type { Server as TcpServer, Socket } from 'node:net';
-import { fitUdp, readQuery, rcodes, writeAnswer, type Query } from './message.ts';
+import { fitUdp, readQuery, rcodes, withLength, writeAnswer, type Query, type Transport } from './message.ts';
 
 /** Answers one query with a whole message; a failure answers SERVFAIL. */
 export type DnsHandler = (query: Query) => Promise<Buffer>;
@@ -15,11 +15,12 @@ export const dnsServerLimits = {
   tcpConnections: 256,
 } as const;
 
-/** Serves `handler` on an open UDP socket and a listening TCP server. Closing both ends it. */
-export function serveDns(udp: UdpSocket, tcp: TcpServer, handler: DnsHandler): void {
+/** Serves `handler` on an open UDP socket and a listening TCP server. What it returns closes both, and their connections. */
+export function serveDns(udp: UdpSocket, tcp: TcpServer, handler: DnsHandler): () => void {
+  const connections = new Set<Socket>();
   let underWay = 0;
-  const answer = async (raw: Buffer): Promise<{ query: Query; message: Buffer } | undefined> => {
-    const query = readQuery(raw);
+  const answer = async (raw: Buffer, transport: Transport): Promise<{ query: Query; message: Buffer } | undefined> => {
+    const query = readQuery(raw, transport);
     if (!query || underWay >= dnsServerLimits.queries) return undefined;
     underWay++;
     try {
@@ -32,7 +33,7 @@ export function serveDns(udp: UdpSocket, tcp: TcpServer, handler: DnsHandler): v
   };
   udp.on('error', () => {});
   udp.on('message', (raw, client) => {
-    void answer(raw).then((done) => {
+    void answer(raw, 'udp').then((done) => {
       if (!done) return;
       try {
         udp.send(fitUdp(done.query, done.message), client.port, client.address, () => {});
@@ -43,10 +44,19 @@ export function serveDns(udp: UdpSocket, tcp: TcpServer, handler: DnsHandler): v
   });
   tcp.maxConnections = dnsServerLimits.tcpConnections;
   tcp.on('error', () => {});
-  tcp.on('connection', (socket) => serveConnection(socket, async (raw) => (await answer(raw))?.message));
+  tcp.on('connection', (socket) => {
+    connections.add(socket);
+    socket.on('close', () => connections.delete(socket));
+    serveConnection(socket, async (raw) => (await answer(raw, 'tcp'))?.message);
+  });
+  return () => {
+    udp.close();
+    tcp.close();
+    for (const socket of connections) socket.destroy();
+  };
 }
 
-/** Messages on a TCP connection have their length before them, two bytes (RFC 1035, 4.2.2). */
+/** Several queries may come on one connection, and are answered as they are ready. */
 function serveConnection(socket: Socket, answer: (raw: Buffer) => Promise<Buffer | undefined>): void {
   let pending = Buffer.alloc(0);
   socket.setTimeout(dnsServerLimits.idleMs, () => socket.destroy());
@@ -59,14 +69,8 @@ function serveConnection(socket: Socket, answer: (raw: Buffer) => Promise<Buffer
       const raw = pending.subarray(2, 2 + length);
       pending = pending.subarray(2 + length);
       void answer(Buffer.from(raw)).then((message) => {
-        if (message && message.length <= dnsServerLimits.tcpBytes) socket.write(Buffer.concat([lengthOf(message), message]));
+        if (message && message.length <= dnsServerLimits.tcpBytes) socket.write(withLength(message));
       });
     }
   });
-}
-
-function lengthOf(message: Buffer): Buffer {
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(message.length);
-  return length;
 }

@@ -1,5 +1,5 @@
-import { createSocket, type Socket } from 'node:dgram';
-import { createServer, type Server } from 'node:net';
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
 import type { Clock } from '#lib/clock.ts';
 import { serveDns } from '#lib/dns/server.ts';
 import type { Kernel } from '#sys/types.ts';
@@ -10,25 +10,18 @@ const table = 'gantry_dns';
 
 /** The DNS server of one sandbox, at 127.0.0.11:53 inside its namespace. */
 export class SandboxNames {
-  readonly #udp: Socket;
-  readonly #tcp: Server;
+  /** Ends it; the namespace may be gone already. */
+  readonly close: () => void;
 
   constructor(kernel: Kernel, namespace: string, scope: NameScope, clock: Clock) {
     // other ports than 53, which a server in the container may want for itself; rules inside lead there
     const udp = kernel.namespaces.listen(namespace, 'udp', nameServerAddress, 0);
     const tcp = kernel.namespaces.listen(namespace, 'tcp', nameServerAddress, 0);
     kernel.nft.run(redirect(udp.port, tcp.port), namespace);
-    this.#udp = createSocket('udp4');
-    this.#udp.bind({ fd: udp.fd });
-    this.#tcp = createServer().listen({ fd: tcp.fd });
-    this.#udp.unref();
-    this.#tcp.unref();
-    serveDns(this.#udp, this.#tcp, (query) => resolveName(query, scope, clock));
-  }
-
-  close(): void {
-    this.#udp.close();
-    this.#tcp.close();
+    const socket = createSocket('udp4').unref();
+    socket.bind({ fd: udp.fd });
+    const server = createServer().listen({ fd: tcp.fd }).unref();
+    this.close = serveDns(socket, server, (query) => resolveName(query, scope, clock));
   }
 }
 
