@@ -1,6 +1,7 @@
 import { decodeValue } from '#api/kube/decode.ts';
 import type { KubeObject } from '#api/kube/types.ts';
 import { refusal } from './authz/refusal.ts';
+import { documentAt } from './discovery/documents.ts';
 import { version } from './discovery/version.ts';
 import { resolve } from './http/dispatch.ts';
 import { parseRequest } from './http/request-info.ts';
@@ -28,15 +29,16 @@ export class LocalRequests {
     return (await action.run({ server: this.#server, target, object, context })).object;
   }
 
-  /** GET of an object or its scale, POST of an action, and `/version`. */
+  /** GET of an object or its scale, POST of an action, `/version` and discovery. */
   async request(method: string, path: string, body: unknown): Promise<unknown> {
     const info = parseRequest(method, path);
     const attributes = { user: this.#user, verb: info.verb, ...(info.resource ? { resource: info.resource } : { path: info.path }) };
     const { allowed, reason } = this.#server.authorizer.authorize(attributes);
     if (!allowed) throw refusal(attributes, reason);
     if (!info.resource) {
-      if (info.path === '/version') return version();
-      throw noSuchPath();
+      const document = info.path === '/version' ? version() : documentAt(this.#server.core.resources, info.path);
+      if (method !== 'GET' || !document) throw noSuchPath();
+      return document;
     }
     const target = resolve(this.#server, info);
     if (info.verb === 'get') return this.#get(target);

@@ -28,6 +28,16 @@ export function apiResourceList(table: ResourceTable, group: string, version: st
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources: resources.flatMap(apiResources) };
 }
 
+/** The discovery document at `/apis`, `/apis/GROUP`, `/api/v1` or `/apis/GROUP/VERSION`; undefined at any other path. */
+export function documentAt(table: ResourceTable, path: string): Document | undefined {
+  const [root, second, third, ...rest] = path.split('/').filter((part) => part !== '');
+  if (rest.length > 0) return undefined;
+  if (root === 'api' && second !== undefined && third === undefined) return apiResourceList(table, '', second);
+  if (root !== 'apis') return undefined;
+  if (second === undefined) return apiGroupList(table);
+  return third === undefined ? apiGroup(table, second) : apiResourceList(table, second, third);
+}
+
 function apiResources(resource: Resource): APIResource[] {
   const own: APIResource = {
     name: resource.plural,

@@ -4,7 +4,7 @@ import { sendBytes, sendValue } from '../http/answer.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { parseAccept } from '../http/negotiate.ts';
 import { noSuchPath } from '../status.ts';
-import { aggregated, apiGroup, apiGroupList, apiResourceList, apiVersions } from './documents.ts';
+import { aggregated, apiGroupList, apiVersions, documentAt } from './documents.ts';
 import { version } from './version.ts';
 
 export interface PathRoute {
@@ -40,10 +40,7 @@ async function root(exchange: Exchange, path: '/api' | '/apis'): Promise<void> {
 }
 
 async function groupVersion(exchange: Exchange): Promise<void> {
-  const { resources } = exchange.server.core;
-  const [first, second = '', third] = exchange.info.path.split('/').filter((part) => part !== '');
-  const document =
-    first === 'api' ? apiResourceList(resources, '', second) : third === undefined ? apiGroup(resources, second) : apiResourceList(resources, second, third);
+  const document = documentAt(exchange.server.core.resources, exchange.info.path);
   if (!document) throw noSuchPath();
   await sendValue(exchange, 200, document);
 }
