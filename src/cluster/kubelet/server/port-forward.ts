@@ -7,6 +7,7 @@ import type { NodeContext } from '../types.ts';
 import type { UpgradeRequest } from './routes.ts';
 import { SpdyConnection } from './spdy/connection.ts';
 import type { SpdyStream } from './spdy/connection.ts';
+import { acceptSpdy } from './spdy/accept.ts';
 import { findPod } from './target.ts';
 import { acceptWebSocket } from './websocket.ts';
 
@@ -34,10 +35,8 @@ async function openCarrier({ request, socket, head }: UpgradeRequest): Promise<D
     const accepted = await acceptWebSocket(request, socket, head, [overWebSocket]);
     return createWebSocketStream(accepted.socket);
   }
-  if (wanted !== 'spdy/3.1') throw new Fault('invalid', `unable to upgrade: ${wanted || 'no protocol'} is not supported, use websocket with ${overWebSocket}`);
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${overSpdy}\r\n\r\n`);
-  if (head.length > 0) socket.unshift(head);
-  return socket;
+  if (wanted === 'spdy/3.1') return acceptSpdy(request, socket, head, [overSpdy]).carrier;
+  throw new Fault('invalid', `unable to upgrade: ${wanted || 'no protocol'} is not supported, use websocket with ${overWebSocket}`);
 }
 
 /** Pairs the error and data streams of each request. */
@@ -74,15 +73,15 @@ class Forwards {
       const { fd } = await this.#node.core.kernel.namespaces.connect(this.#netPath, '127.0.0.1', port);
       socket = new Socket({ fd, allowHalfOpen: true });
     } catch (failure) {
-      error.end(Buffer.from(`error forwarding port ${port} to pod: ${messageOf(failure)}`));
-      data.end();
+      void error.end(Buffer.from(`error forwarding port ${port} to pod: ${messageOf(failure)}`));
+      void data.end();
       return;
     }
     this.#sockets.add(socket);
     socket.on('close', () => {
       this.#sockets.delete(socket);
-      data.end();
-      error.end();
+      void data.end();
+      void error.end();
     });
     socket.on('error', () => socket.destroy());
     socket.on('data', (chunk: Buffer) => {
@@ -92,7 +91,7 @@ class Forwards {
         () => socket.destroy(),
       );
     });
-    socket.on('end', () => data.end());
+    socket.on('end', () => void data.end());
     data.onData((chunk) => new Promise((resolve) => (socket.destroyed ? resolve() : socket.write(chunk, () => resolve()))));
     data.onEnd(() => socket.end());
     data.onReset(() => socket.destroy());

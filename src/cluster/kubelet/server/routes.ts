@@ -7,6 +7,8 @@ import type { NodeContext } from '../types.ts';
 import { servePortForward } from './port-forward.ts';
 import { serveAttach, serveExec } from './remote-command.ts';
 import type { RemoteChannels } from './remote-command.ts';
+import { acceptSpdy } from './spdy/accept.ts';
+import { openSpdyChannels, spdyCommandProtocols } from './spdy/channels.ts';
 import { findPod, findRunning } from './target.ts';
 import type { PodLookup } from './target.ts';
 import { acceptWebSocket, remoteCommandProtocols, webSocketChannels } from './websocket.ts';
@@ -48,11 +50,11 @@ function wantsOf(query: URLSearchParams): Wants {
 }
 
 async function openChannels(upgrade: UpgradeRequest, wants: Wants): Promise<RemoteChannels> {
-  const { request, socket, head } = upgrade;
-  if ((request.headers.upgrade ?? '').toLowerCase() !== 'websocket') {
-    throw new Fault('invalid', `unable to upgrade: ${request.headers.upgrade ?? 'no protocol'} is not supported, use websocket with one of ${remoteCommandProtocols.join(', ')}`);
-  }
-  return webSocketChannels(await acceptWebSocket(request, socket, head, remoteCommandProtocols), wants);
+  const { node, request, socket, head } = upgrade;
+  const wanted = (request.headers.upgrade ?? '').toLowerCase();
+  if (wanted === 'websocket') return webSocketChannels(await acceptWebSocket(request, socket, head, remoteCommandProtocols), wants);
+  if (wanted === 'spdy/3.1') return openSpdyChannels(node.clock, acceptSpdy(request, socket, head, spdyCommandProtocols), wants);
+  throw new Fault('invalid', `unable to upgrade: ${wanted || 'no protocol'} is not supported, use websocket with one of ${remoteCommandProtocols.join(', ')}`);
 }
 
 async function serveExecRoute(upgrade: UpgradeRequest): Promise<void> {

@@ -40,8 +40,8 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
     new WebSocket(`wss://127.0.0.1:${node.kubelet.port}${path}`, protocol, { ca: node.tls.cert, ...node.tls });
 
   /** A byte stream to the server, over messages of a WebSocket (whose library knows no protocol with a slash) or as it is. */
-  const upgrade = async (path: string, kind: 'websocket' | 'SPDY/3.1'): Promise<Duplex> => {
-    const headers = { connection: 'Upgrade', upgrade: kind, ...(kind === 'websocket' ? { 'sec-websocket-version': '13', 'sec-websocket-key': 'MDEyMzQ1Njc4OWFiY2RlZg==', 'sec-websocket-protocol': 'SPDY/3.1+portforward.k8s.io' } : {}) };
+  const upgrade = async (path: string, kind: 'websocket' | 'SPDY/3.1', more: Record<string, string> = {}): Promise<Duplex> => {
+    const headers = { connection: 'Upgrade', upgrade: kind, ...more, ...(kind === 'websocket' ? { 'sec-websocket-version': '13', 'sec-websocket-key': 'MDEyMzQ1Njc4OWFiY2RlZg==', 'sec-websocket-protocol': 'SPDY/3.1+portforward.k8s.io' } : {}) };
     const sent = request({ host: '127.0.0.1', port: node.kubelet.port, path, headers, ca: node.tls.cert, ...node.tls });
     sent.end();
     const [response, socket] = (await once(sent, 'upgrade')) as [IncomingMessage, Duplex];
@@ -95,7 +95,7 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
     const tty = dial(`/exec/default/pod/main?input=1&output=1&tty=1${query('sh', '-c', 'read x; stty size')}`, 'v5.channel.k8s.io');
     const screen = channels(tty);
     await once(tty, 'open');
-    await sleep(100);
+    // At once, as kubectl does: before the process is there.
     tty.send(Buffer.from('\x04{"Width":77,"Height":33}'));
     tty.send(Buffer.from('\0go\n'));
     assert.match((await screen)[1]!, /33 77\r\n$/);
@@ -137,6 +137,28 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
     await open(7, 'data', '9');
     assert.match(await until(5), /error forwarding port 9 to pod/);
     carrier.destroy();
+    codec.close();
+  });
+
+  it('runs commands over SPDY, as older clients do', async () => {
+    const path = `/exec/default/pod/main?input=1&output=1&error=1&command=sh&command=-c&command=${encodeURIComponent('cat; echo err >&2; exit 6')}`;
+    const carrier = await upgrade(path, 'SPDY/3.1', { 'x-stream-protocol-version': 'v4.channel.k8s.io' });
+    const codec = new HeaderCodec();
+    const names = ['error', 'stdin', 'stdout', 'stderr'];
+    for (const [index, streamType] of names.entries()) {
+      carrier.write(controlFrame(frameType.synStream, 0, Buffer.concat([words(index * 2 + 1, 0), Buffer.alloc(2), await codec.write({ streamType })])));
+    }
+    carrier.write(dataFrame(3, 0, Buffer.from('typed')));
+    carrier.write(dataFrame(3, flagFin, Buffer.alloc(0)));
+    const seen: Record<string, string> = {};
+    const reader = new FrameReader();
+    for await (const chunk of carrier as AsyncIterable<Buffer>) {
+      for (const frame of reader.add(chunk)) {
+        if (frame.kind === 'data') seen[names[frame.stream >> 1]!] = (seen[names[frame.stream >> 1]!] ?? '') + frame.payload.toString();
+      }
+    }
+    assert.deepEqual([seen['stdout'], seen['stderr']], ['typed', 'err\n']);
+    assert.match(seen['error']!, /"ExitCode","message":"6"/);
     codec.close();
   });
 

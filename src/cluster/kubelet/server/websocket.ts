@@ -44,10 +44,13 @@ class WebSocketChannels implements RemoteChannels {
   readonly #base64: boolean;
   #input: (data: Buffer) => void = () => {};
   #inputEnd: () => void = () => {};
-  #resize: (size: TerminalSize) => void = () => {};
+  #resize: (size: TerminalSize) => void = (size) => {
+    this.#earlySize = size;
+  };
   /** Input that came before there was a handler. */
   #early: Buffer[] | undefined = [];
   #earlyEnd = false;
+  #earlySize: TerminalSize | undefined;
 
   constructor({ socket, protocol }: AcceptedWebSocket, wants: { stdin: boolean; stdout: boolean; stderr: boolean }) {
     this.#socket = socket;
@@ -117,6 +120,7 @@ class WebSocketChannels implements RemoteChannels {
 
   onResize(handler: (size: TerminalSize) => void): void {
     this.#resize = handler;
+    if (this.#earlySize) handler(this.#earlySize);
   }
 
   onClose(handler: () => void): void {

@@ -25,8 +25,8 @@ export interface SpdyStream {
   onReset(handler: () => void): void;
   /** Resolves when the carrier took it. */
   write(data: Uint8Array): Promise<void>;
-  /** Ends this direction, with a last piece of data. */
-  end(data?: Uint8Array): void;
+  /** Ends this direction, with a last piece of data. Resolves when the carrier took it. */
+  end(data?: Uint8Array): Promise<void>;
 }
 
 export class SpdyConnection {
@@ -41,6 +41,11 @@ export class SpdyConnection {
     this.#carrier = carrier;
     this.#accept = accept;
     this.closed = this.#read();
+  }
+
+  /** Closes after what was written. */
+  close(): void {
+    this.#carrier.end();
   }
 
   async #read(): Promise<void> {
@@ -168,11 +173,11 @@ class Stream implements SpdyStream {
     for (let at = 0; at < data.length; at += dataLimit) await this.#send(dataFrame(this.id, 0, data.subarray(at, at + dataLimit)));
   }
 
-  end(data: Uint8Array = new Uint8Array()): void {
-    if (this.#weEnded) return;
+  end(data: Uint8Array = new Uint8Array()): Promise<void> {
+    if (this.#weEnded) return Promise.resolve();
     this.#weEnded = true;
-    // After all that was written before.
-    void this.#written.then(() => this.#send(dataFrame(this.id, flagFin, data))).catch(() => {});
     if (this.#theyEnded) this.#forget();
+    // After all that was written before. A carrier that is gone needs no end.
+    return this.#written.then(() => this.#send(dataFrame(this.id, flagFin, data))).catch(() => {});
   }
 }
