@@ -15,6 +15,7 @@ import { badRequest, noSuchPath, notFound, notImplemented } from './status.ts';
 import { deepFreeze } from './storage/object.ts';
 import type { WatchItem } from './storage/watcher.ts';
 import type { Context, Target, User } from './types.ts';
+import { apply } from './verbs/apply.ts';
 import { create } from './verbs/create.ts';
 import { remove } from './verbs/delete.ts';
 import { list } from './verbs/list.ts';
@@ -87,9 +88,12 @@ class LocalClient implements KubeClient {
 
   async patch<T>(ref: ResourceRef, name: string, patch: Patch, options: WriteOptions & { namespace?: string } = {}): Promise<T> {
     const at = this.#target('patch', ref, { ...options, name });
-    if (patch.type === 'apply') throw notImplemented('server-side apply');
     if (at.subresource?.type === 'scale') throw notImplemented('a patch of a scale by the in-process client');
     const context = this.#context(options);
+    if (patch.type === 'apply') {
+      const applying = { manager: context.fieldManager, force: patch.force ?? false, validation: 'Ignore' as const };
+      return (await apply(this.#core, at, JSON.stringify(patch.body), applying, context)).object.object as T;
+    }
     const change = patchChange({ type: patch.type, value: patch.body }, at.resource, 'Ignore', context);
     return (await update(this.#core, at, change, context, { retry: true })).object as T;
   }

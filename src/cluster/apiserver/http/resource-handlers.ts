@@ -2,8 +2,9 @@
 import type { DeleteOptions } from '#api/kube/types.ts';
 import { decodeBody } from '#api/kube/decode.ts';
 import { messageOf } from '#lib/errors.ts';
-import { badRequest, methodNotAllowed, notFound, notImplemented } from '../status.ts';
+import { badRequest, methodNotAllowed, notFound } from '../status.ts';
 import type { Context, GroupVersionKind } from '../types.ts';
+import { apply } from '../verbs/apply.ts';
 import { create } from '../verbs/create.ts';
 import { remove, removeAll } from '../verbs/delete.ts';
 import { list } from '../verbs/list.ts';
@@ -17,6 +18,7 @@ import type { Handler, ResourceExchange } from './exchange.ts';
 import { bodyOf } from './exchange.ts';
 import type { Shape } from './negotiate.ts';
 import { negotiate } from './negotiate.ts';
+import { isTrue } from './request-info.ts';
 import { listQuery, watchQuery, wholeNumber } from './options.ts';
 import { sendWatch } from './watch-stream.ts';
 
@@ -63,7 +65,16 @@ export const verbHandlers: Record<string, Handler> = {
     const answering = prepare(exchange);
     const context = contextOf(exchange);
     const mediaType = mediaTypeOf(exchange.request);
-    if (mediaType === applyPatchType) throw notImplemented('server-side apply');
+    if (mediaType === applyPatchType) {
+      const options = {
+        manager: info.query.get('fieldManager') ?? '',
+        force: info.query.has('force') && isTrue(info.query.get('force')),
+        validation: fieldValidation(info.query.get('fieldValidation')),
+      };
+      const { object, created } = await apply(server.core, target, (await bodyOf(exchange)).toString(), options, context);
+      await sendObject(answering, target.resource, object, created ? 201 : 200);
+      return;
+    }
     const body = parsePatch(await bodyOf(exchange), mediaType);
     const change = patchChange(body, target.resource, fieldValidation(info.query.get('fieldValidation')), context);
     await sendObject(answering, target.resource, await update(server.core, target, change, context, { retry: true }));

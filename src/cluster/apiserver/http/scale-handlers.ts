@@ -30,7 +30,7 @@ export const scaleHandlers: Record<string, Handler> = {
   patch: async (exchange) => {
     const context = contextOf(exchange);
     const mediaType = mediaTypeOf(exchange.request);
-    if (mediaType === applyPatchType) throw notImplemented('server-side apply');
+    if (mediaType === applyPatchType) throw notImplemented('server-side apply of a scale');
     const body = parsePatch(await bodyOf(exchange), mediaType);
     const change = patchChange(body, scaleKind, fieldValidation(exchange.info.query.get('fieldValidation')), context);
     const scale = scaleOf(exchange);

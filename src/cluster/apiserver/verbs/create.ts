@@ -11,14 +11,20 @@ import { copyOf } from '../storage/object.ts';
 /** How often a generated name, or an address, that turns out to be taken is chosen anew. */
 const createAttempts = 8;
 
+export interface CreateOptions {
+  /** The object's owners from the first, where it is applied. */
+  managedFields?: KubeObject['metadata']['managedFields'];
+}
+
 /**
  * Stores a new object. `object` is the caller's to give away.
  * Throws `already-exists`; what admission refuses; `invalid` (422) for what validation finds.
  */
-export async function create(core: Core, target: Target, object: KubeObject, context: Context): Promise<CachedObject> {
+export async function create(core: Core, target: Target, object: KubeObject, context: Context, options: CreateOptions = {}): Promise<CachedObject> {
   const { resource, namespace } = target;
   matchTarget(object, namespace, target.name);
   stampNew(core, object);
+  if (options.managedFields) object.metadata.managedFields = options.managedFields;
   resource.defaults(object);
   resource.prepareForCreate(object);
   const { metadata } = object;

@@ -48,6 +48,7 @@ export function stampNew(core: Core, object: KubeObject): void {
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.selfLink;
+  delete metadata.managedFields;
   metadata.uid = core.random.uuid();
   metadata.creationTimestamp = isoSeconds(core.clock.now());
 }
@@ -63,7 +64,7 @@ export function carryOver(resource: Resource, object: KubeObject, old: KubeObjec
   metadata.uid = kept.uid;
   metadata.creationTimestamp = kept.creationTimestamp;
   delete metadata.selfLink;
-  for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation'] as const) {
+  for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'generation', 'managedFields'] as const) {
     if (kept[field] === undefined) delete metadata[field];
     else Object.assign(metadata, { [field]: kept[field] });
   }

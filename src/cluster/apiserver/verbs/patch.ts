@@ -31,7 +31,7 @@ export interface PatchBody {
 export function parsePatch(bytes: Buffer, mediaType: string): PatchBody {
   const type = Object.hasOwn(patchTypes, mediaType) ? patchTypes[mediaType as keyof typeof patchTypes] : undefined;
   if (!type) {
-    const accepted = [...Object.keys(patchTypes)].join(', ');
+    const accepted = [...Object.keys(patchTypes), applyPatchType].join(', ');
     throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${accepted}`);
   }
   try {

@@ -1,6 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
+import { message } from '#api/kube/schema.ts';
 import type { KubeObject } from '#api/kube/types.ts';
+import { apiVersionOf } from '#api/kube/types.ts';
 import type { ObjectSubresource } from '#cluster/resources/types.ts';
+import { isoSeconds } from '#lib/clock.ts';
+import { ownersOfUpdate } from '../apply/apply.ts';
 import type { Core } from '../core.ts';
 import { conflict, invalidObject, methodNotAllowed, notFound } from '../status.ts';
 import type { CachedObject } from '../storage/object.ts';
@@ -21,6 +25,8 @@ export type Change = (old: KubeObject) => Promise<KubeObject> | KubeObject;
 /** `retry`: the change is good for whatever state it meets, even if what it makes names a resourceVersion. */
 export interface UpdateOptions {
   retry: boolean;
+  /** What the change makes names the object's owners, too. */
+  applies?: boolean;
 }
 
 /**
@@ -33,7 +39,7 @@ export async function update(core: Core, target: Target, change: Change, context
   for (let attempt = 1; ; attempt++) {
     const old = objects.get(target.namespace, target.name);
     if (!old) throw notFound(target.resource, target.name);
-    const updated = await tryUpdate(core, target, old, await change(old.object), context);
+    const updated = await tryUpdate(core, target, old, await change(old.object), context, options.applies ?? false);
     if (typeof updated === 'object') return updated;
     if (attempt >= updateAttempts || (updated === 'exact' && !options.retry)) throw conflict(target.resource, target.name);
   }
@@ -52,13 +58,14 @@ export async function replace(core: Core, target: Target, object: KubeObject, co
 /** Where somebody else wrote first: whether the new state was for exactly this resourceVersion, or for any. */
 type Missed = 'exact' | 'any';
 
-async function tryUpdate(core: Core, target: Target, old: CachedObject, object: KubeObject, context: Context): Promise<CachedObject | Missed> {
+async function tryUpdate(core: Core, target: Target, old: CachedObject, object: KubeObject, context: Context, applies: boolean): Promise<CachedObject | Missed> {
   const { resource, namespace, name } = target;
   const objects = core.objects.of(resource);
   matchTarget(object, namespace, name);
   checkRevision(target, object, old);
   const missed: Missed = (object.metadata.resourceVersion ?? '') === '' ? 'any' : 'exact';
   object.metadata.resourceVersion = String(old.revision);
+  const { managedFields } = object.metadata;
   carryOver(resource, object, old.object);
   resource.defaults(object);
   const rules = rulesOf(target);
@@ -68,6 +75,7 @@ async function tryUpdate(core: Core, target: Target, old: CachedObject, object: 
   await admit(core, { operation: 'UPDATE', context, resource, subresource, namespace, name, object, old: old.object, also });
   refuseInvalid(target, object, rules.validateUpdate(object, old.object));
   context.warnings.push(...resource.warnings(object));
+  setOwners(object, applies ? managedFields : ownersOf(core, target, old.object, object, context));
   const key = objects.key(namespace, name);
   if (isFinished(object)) {
     const released = { compare: [], then: [] };
@@ -78,6 +86,18 @@ async function tryUpdate(core: Core, target: Target, old: CachedObject, object: 
   if (isDeepStrictEqual(object, old.object)) return old;
   const written = await commit(core, objects, { key, from: old.revision, object: objects.toStored(object), also }, context);
   return written ? objects.show(written) : missed;
+}
+
+type Owners = KubeObject['metadata']['managedFields'];
+
+function setOwners(object: KubeObject, owners: Owners): void {
+  if (owners && owners.length > 0) object.metadata.managedFields = owners;
+  else delete object.metadata.managedFields;
+}
+
+function ownersOf(core: Core, { resource, subresource }: Target, old: KubeObject, object: KubeObject, context: Context): Owners {
+  const by = { manager: context.fieldManager, apiVersion: apiVersionOf(resource), subresource: subresource?.name ?? '', now: isoSeconds(core.clock.now()) };
+  return ownersOfUpdate(old, object, { ...by, message: message(resource.message) });
 }
 
 type Rules = Pick<ObjectSubresource, 'prepareForUpdate' | 'validateUpdate'>;
