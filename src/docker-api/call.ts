@@ -5,6 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/errors.ts';
 import type { Backends } from './backends.ts';
+import type { Fields } from './check.ts';
+import { check } from './check.ts';
 import { isObject } from './query.ts';
 
 /** Bytes of a JSON body. */
@@ -80,6 +82,17 @@ export async function readJson(call: Call): Promise<Record<string, unknown>> {
   if (value === null) return {};
   if (!isObject(value)) throw new Fault('invalid', 'invalid JSON: the body must be an object');
   return value;
+}
+
+/** The JSON object of the body, of the shape `fields`. */
+export async function readChecked<T>(call: Call, fields: Fields): Promise<T> {
+  return check<T>(await readJson(call), fields);
+}
+
+/** Passes over a body that says nothing beyond the query, so that it is not taken for a process's input. */
+export async function skipJsonBody(call: Call): Promise<void> {
+  const isJson = (call.request.headers['content-type'] ?? '').startsWith('application/json');
+  if (call.upgrade || isJson) await readBody(call);
 }
 
 async function readBody(call: Call): Promise<Buffer> {

@@ -188,6 +188,16 @@ test('bodies: not JSON, another type, too large, absent', async () => {
   assert.equal((await ask('POST', '/containers/create', '{"Image":"x"}')).status, 201);
 });
 
+test('a field of another type is refused by its path; a command may be one string; null is absent', async () => {
+  const create = (body: object): Promise<Answer> => ask('POST', '/containers/create', JSON.stringify(body));
+  const refused = await create({ Image: 'x', HostConfig: { Mounts: [{ Type: 'bind', ReadOnly: 'yes' }] } });
+  assert.deepEqual([refused.status, JSON.parse(refused.body)], [400, { message: 'invalid JSON: cannot unmarshal string into field HostConfig.Mounts[0].ReadOnly of type boolean' }]);
+  assert.equal((await create({ Image: 'x', Env: 'A=1' })).status, 400);
+  assert.equal((await create({ Image: 'x', HostConfig: { Memory: 1.5 } })).status, 400);
+  const made = JSON.parse((await create({ Image: 'x', Cmd: 'ls', Entrypoint: null, HostConfig: { Binds: null }, Later: 1 })).body) as { Id: string };
+  assert.deepEqual(JSON.parse(made.Id), { Image: 'x', Cmd: ['ls'], Entrypoint: null, HostConfig: { Binds: null }, Later: 1 });
+});
+
 test('not modified has no body; a HEAD that fails has none either', async () => {
   assert.deepEqual(await ask('POST', '/containers/c/start').then((a) => [a.status, a.body]), [304, '']);
   assert.deepEqual(await ask('HEAD', '/containers/c/archive?path=/x').then((a) => [a.status, a.body]), [404, '']);

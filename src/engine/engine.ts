@@ -53,6 +53,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const lifecycle = new Lifecycle(context, health);
   const forget = options.containers.observe((event) => follow(context, lifecycle, event));
   const recovery = new Recovery(context, lifecycle, health);
+  await recovery.sweep();
   await forEachLimit(set.list(), recoverLimit, (record) => recovery.recover(record.id));
   const containers = new ContainersBackend(context, lifecycle);
   return {

@@ -18,10 +18,11 @@ describe('a container\'s life', { skip: whyNoDocker() }, () => {
   });
 
   test('create, start, ps, stop, start, kill, wait, rm', async () => {
-    const id = await engine.ok('create', '--name', 'life', '-l', 'a=b', 'bb:1', 'sh', '-c', 'trap "exit 4" TERM; while :; do sleep 0.1; done');
+    const id = await engine.ok('create', '--name', 'life', '-l', 'a=b', 'bb:1', 'sh', '-c', 'trap "exit 4" TERM; echo ready; while :; do sleep 0.1; done');
     assert.equal(await engine.ok('ps', '-a', '--format', '{{.Status}}'), 'Created');
     assert.equal(await engine.ok('start', 'life'), 'life');
     assert.match(await engine.ok('ps', '--filter', 'label=a=b', '--format', '{{.ID}} {{.Image}} {{.Names}} {{.Status}}'), new RegExp(`^${id.slice(0, 12)} bb:1 life Up `));
+    await eventually(async () => (await engine.ok('logs', 'life')) === 'ready', 'the trap');
     await engine.ok('stop', 'life');
     assert.match(await engine.ok('ps', '-a', '--format', '{{.Status}}'), /^Exited \(4\) /);
     assert.equal(await engine.ok('ps', '-q'), '');

@@ -1,5 +1,7 @@
 /** The daemon goes and comes back: containers run on, and all of them is found again. */
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
 import { eventually, finished, TestEngine, whyNoDocker } from '#test/support/engine.ts';
@@ -48,4 +50,41 @@ describe('recovery', { skip: whyNoDocker() }, () => {
     await engine.ok('rm', '-f', 'web', 'count', 'ends', 'comes-back', 'stays-down');
     await engine.ok('network', 'rm', 'own');
   });
+
+  test('what a creation left that was cut off is swept away', async () => {
+    const id = 'ab'.repeat(32);
+    const { snapshots, volumes, images } = engine.runtime;
+    await engine.ok('volume', 'create', 'kept');
+    mkdirSync(join(engine.root, 'docker/containers', id), { recursive: true });
+    await snapshots.create(id, images.get('bb:1')?.chain ?? '');
+    await volumes.use('kept', id);
+    const anonymous = await volumes.create({});
+    await volumes.use(anonymous.name, id);
+    await engine.reopen();
+    assert.deepEqual(engine.runtime.snapshots.active(), []);
+    assert.equal(await engine.ok('volume', 'ls', '-q'), 'kept');
+    assert.equal(await engine.ok('volume', 'rm', 'kept'), 'kept');
+    assert.equal(existsSync(join(engine.root, 'docker/containers', id)), false);
+  });
+
+  test('a container whose supervisor was killed has ended, with 255, and can start again', async () => {
+    await engine.ok('run', '-d', '--name', 'orphan', 'bb:1', 'sleep', '1000');
+    const id = await engine.ok('inspect', '-f', '{{.Id}}', 'orphan');
+    await engine.reopen(() => {
+      const found = readdirSync('/proc').filter((p) => /^\d+$/.test(p) && commandLine(p).includes('conmon') && commandLine(p).includes(id));
+      for (const pid of found) process.kill(Number(pid), 'SIGKILL');
+    });
+    assert.equal(await engine.ok('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'orphan'), 'exited 255');
+    await engine.ok('start', 'orphan');
+    assert.equal(await engine.ok('exec', 'orphan', 'echo', 'again'), 'again');
+    await engine.ok('rm', '-f', 'orphan');
+  });
 });
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}

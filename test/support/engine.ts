@@ -43,7 +43,7 @@ export interface CliResult {
 export class TestEngine {
   readonly root: string = mkdtempSync(join(tmpdir(), 'gantry-e2e-'));
   readonly #kernel = linuxKernel();
-  readonly #instance = createHash('sha256').update(this.root).digest('hex').slice(0, 6);
+  readonly instance: string = createHash('sha256').update(this.root).digest('hex').slice(0, 6);
   readonly #registry: { mirrors: string[]; insecure: string[] };
   readonly #children = new Set<ChildProcess>();
   runtime!: Runtime;
@@ -66,7 +66,7 @@ export class TestEngine {
     const random = systemRandom;
     this.runtime = await openRuntime({
       root: this.root,
-      instance: this.#instance,
+      instance: this.instance,
       kernel,
       clock,
       random,
@@ -167,8 +167,8 @@ export class TestEngine {
     }
     await this.runtime.close();
     const kernel = this.#kernel;
-    await kernel.cgroups.remove(`gantry-${this.#instance}`);
-    removeNetworkObjects(this.#instance);
+    await kernel.cgroups.remove(`gantry-${this.instance}`);
+    removeNetworkObjects(this.instance);
     kernel.mounts.unmountTree(this.root);
     rmSync(this.root, { recursive: true, force: true });
   }

@@ -1,7 +1,7 @@
 import { Fault } from '#lib/errors.ts';
 import type { LogChunk } from '../backends.ts';
 import type { Call } from '../call.ts';
-import { parameter } from '../call.ts';
+import { parameter, skipJsonBody } from '../call.ts';
 import { frame } from '../frames.ts';
 import { hijack } from '../hijack.ts';
 import { drained, sendJsonLines } from '../progress.ts';
@@ -23,6 +23,8 @@ async function attach(call: Call): Promise<void> {
     logs: flag(call.query, 'logs'),
     detachKeys: text(call.query, 'detachKeys'),
   };
+  // some clients send the query's options once more, as a body
+  await skipJsonBody(call);
   const { tty, streams } = await call.backends.containers.attach(parameter(call, 'id'), options);
   await hijack(call, streams, { ...options, tty });
 }

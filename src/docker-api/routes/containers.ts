@@ -1,8 +1,9 @@
-import type { CreateRequest, UpdateRequest } from '#api/docker/containers.ts';
+import type { ContainerConfig, CreateRequest, UpdateRequest } from '#api/docker/containers.ts';
 import { Fault } from '#lib/errors.ts';
 import type { StopOptions, WaitCondition } from '../backends.ts';
+import { configFields, createFields, updateFields } from '../bodies.ts';
 import type { Call } from '../call.ts';
-import { goJson, parameter, readJson, sendEmpty, sendJson } from '../call.ts';
+import { goJson, parameter, readChecked, sendEmpty, sendJson } from '../call.ts';
 import { filters, flag, integer, text } from '../query.ts';
 import type { Route } from '../router.ts';
 import { statusOf } from '../errors.ts';
@@ -56,10 +57,10 @@ async function list(call: Call): Promise<void> {
 }
 
 async function create(call: Call): Promise<void> {
-  const body = await readJson(call);
+  const body = await readChecked<CreateRequest>(call, createFields);
   if (Object.keys(body).length === 0) throw new Fault('invalid', 'config cannot be empty in order to create a container');
   const options = { name: text(call.query, 'name') || undefined, platform: text(call.query, 'platform') || undefined };
-  sendJson(call, 201, await call.backends.containers.create(body as CreateRequest, options));
+  sendJson(call, 201, await call.backends.containers.create(body, options));
 }
 
 async function inspect(call: Call): Promise<void> {
@@ -73,7 +74,7 @@ function stopOptions(call: Call): StopOptions {
 }
 
 async function update(call: Call): Promise<void> {
-  const body = (await readJson(call)) as UpdateRequest;
+  const body = await readChecked<UpdateRequest>(call, updateFields);
   sendJson(call, 200, await call.backends.containers.update(parameter(call, 'id'), body));
 }
 
@@ -130,7 +131,7 @@ async function prune(call: Call): Promise<void> {
 }
 
 async function commit(call: Call): Promise<void> {
-  const body = await readJson(call);
+  const body = await readChecked<ContainerConfig>(call, configFields);
   const options = {
     repo: text(call.query, 'repo'),
     tag: text(call.query, 'tag'),
@@ -138,7 +139,7 @@ async function commit(call: Call): Promise<void> {
     author: text(call.query, 'author'),
     changes: call.query.getAll('changes').flatMap((c) => c.split('\n')),
     pause: flag(call.query, 'pause', true),
-    ...(Object.keys(body).length > 0 ? { config: body as CreateRequest } : {}),
+    ...(Object.keys(body).length > 0 ? { config: body } : {}),
   };
   sendJson(call, 201, await call.backends.containers.commit(text(call.query, 'container'), options));
 }

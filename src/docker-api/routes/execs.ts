@@ -1,6 +1,7 @@
 import type { ExecCreateRequest, ExecStartRequest } from '#api/docker/containers.ts';
+import { execCreateFields, execStartFields } from '../bodies.ts';
 import type { Call } from '../call.ts';
-import { parameter, readJson, sendEmpty, sendJson } from '../call.ts';
+import { parameter, readChecked, sendEmpty, sendJson } from '../call.ts';
 import { hijack } from '../hijack.ts';
 import type { Route } from '../router.ts';
 import { terminalSize } from './containers.ts';
@@ -13,12 +14,12 @@ export const execRoutes: readonly Route[] = [
 ];
 
 async function create(call: Call): Promise<void> {
-  const body = (await readJson(call)) as ExecCreateRequest;
+  const body = await readChecked<ExecCreateRequest>(call, execCreateFields);
   sendJson(call, 201, await call.backends.execs.create(parameter(call, 'id'), body));
 }
 
 async function start(call: Call): Promise<void> {
-  const body = (await readJson(call)) as ExecStartRequest;
+  const body = await readChecked<ExecStartRequest>(call, execStartFields);
   const session = await call.backends.execs.start(parameter(call, 'id'), body);
   if (session) await hijack(call, session.streams, { tty: session.tty, stdin: true, stdout: true, stderr: true });
   else sendEmpty(call, 200);

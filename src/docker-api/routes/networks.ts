@@ -1,6 +1,7 @@
 import type { NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest } from '#api/docker/networks.ts';
+import { networkConnectFields, networkCreateFields, networkDisconnectFields } from '../bodies.ts';
 import type { Call } from '../call.ts';
-import { parameter, readJson, sendEmpty, sendJson } from '../call.ts';
+import { parameter, readChecked, sendEmpty, sendJson } from '../call.ts';
 import { filters, flag, text } from '../query.ts';
 import type { Route } from '../router.ts';
 import { shapeNetwork } from '../shape.ts';
@@ -29,7 +30,7 @@ async function inspect(call: Call): Promise<void> {
 }
 
 async function create(call: Call): Promise<void> {
-  sendJson(call, 201, await call.backends.networks.create((await readJson(call)) as NetworkCreateRequest));
+  sendJson(call, 201, await call.backends.networks.create(await readChecked<NetworkCreateRequest>(call, networkCreateFields)));
 }
 
 async function remove(call: Call): Promise<void> {
@@ -38,12 +39,12 @@ async function remove(call: Call): Promise<void> {
 }
 
 async function connect(call: Call): Promise<void> {
-  await call.backends.networks.connect(parameter(call, 'id'), (await readJson(call)) as NetworkConnectRequest);
+  await call.backends.networks.connect(parameter(call, 'id'), await readChecked<NetworkConnectRequest>(call, networkConnectFields));
   sendEmpty(call, 200);
 }
 
 async function disconnect(call: Call): Promise<void> {
-  await call.backends.networks.disconnect(parameter(call, 'id'), (await readJson(call)) as NetworkDisconnectRequest);
+  await call.backends.networks.disconnect(parameter(call, 'id'), await readChecked<NetworkDisconnectRequest>(call, networkDisconnectFields));
   sendEmpty(call, 200);
 }
 

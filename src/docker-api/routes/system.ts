@@ -1,5 +1,7 @@
+import { authFields } from '../bodies.ts';
 import type { Call } from '../call.ts';
-import { readJson, sendJson } from '../call.ts';
+import { check } from '../check.ts';
+import { readChecked, sendJson } from '../call.ts';
 import { sendJsonLines } from '../progress.ts';
 import { filters, isObject, timestamp } from '../query.ts';
 import type { Route } from '../router.ts';
@@ -45,7 +47,7 @@ async function diskUsage(call: Call): Promise<void> {
 }
 
 async function auth(call: Call): Promise<void> {
-  sendJson(call, 200, await call.backends.system.auth((await readJson(call)) as AuthConfig));
+  sendJson(call, 200, await call.backends.system.auth(await readChecked<AuthConfig>(call, authFields)));
 }
 
 async function events(call: Call): Promise<void> {
@@ -60,14 +62,26 @@ async function events(call: Call): Promise<void> {
 /** `X-Registry-Auth`: base64url JSON; what cannot be read counts as absent, as Docker has it. */
 export function registryAuth(call: Call): AuthConfig | undefined {
   const value = decodeHeader(call, 'x-registry-auth');
-  return isObject(value) && Object.keys(value).length > 0 ? (value as AuthConfig) : undefined;
+  return isObject(value) && Object.keys(value).length > 0 ? asAuth(value) : undefined;
 }
 
 /** `X-Registry-Config`: registry host -> credentials. */
 export function registryConfig(call: Call): Record<string, AuthConfig> {
   const value = decodeHeader(call, 'x-registry-config');
   if (!isObject(value)) return {};
-  return Object.fromEntries(Object.entries(value).filter((e): e is [string, AuthConfig] => isObject(e[1])));
+  const found = Object.entries(value).flatMap(([host, auth]): [string, AuthConfig][] => {
+    const checked = isObject(auth) ? asAuth(auth) : undefined;
+    return checked ? [[host, checked]] : [];
+  });
+  return Object.fromEntries(found);
+}
+
+function asAuth(value: Record<string, unknown>): AuthConfig | undefined {
+  try {
+    return check<AuthConfig>(value, authFields);
+  } catch {
+    return undefined;
+  }
 }
 
 function decodeHeader(call: Call, name: string): unknown {

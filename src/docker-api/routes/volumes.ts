@@ -1,6 +1,7 @@
 import type { VolumeCreateRequest } from '#api/docker/volumes.ts';
+import { volumeCreateFields } from '../bodies.ts';
 import type { Call } from '../call.ts';
-import { parameter, readJson, sendEmpty, sendJson } from '../call.ts';
+import { parameter, readChecked, sendEmpty, sendJson } from '../call.ts';
 import { filters, flag } from '../query.ts';
 import type { Route } from '../router.ts';
 
@@ -17,7 +18,7 @@ async function list(call: Call): Promise<void> {
 }
 
 async function create(call: Call): Promise<void> {
-  sendJson(call, 201, await call.backends.volumes.create((await readJson(call)) as VolumeCreateRequest));
+  sendJson(call, 201, await call.backends.volumes.create(await readChecked<VolumeCreateRequest>(call, volumeCreateFields)));
 }
 
 async function remove(call: Call): Promise<void> {

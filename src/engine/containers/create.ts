@@ -36,10 +36,11 @@ export async function createContainer(context: ContainerContext, request: Create
   set.claimName(name, id);
   const undo: (() => Promise<unknown>)[] = [];
   try {
-    await context.snapshots.create(id, image.chain, { labels: { owner: 'docker' } });
-    undo.push(() => context.snapshots.remove(id));
+    // the directory first: it marks what a creation that is cut off leaves (see recovery)
     await mkdir(directoryOf(context, id), { recursive: true, mode: 0o710 });
     undo.push(() => rm(directoryOf(context, id), { recursive: true, force: true }));
+    await context.snapshots.create(id, image.chain, { labels: { owner: 'docker' } });
+    undo.push(() => context.snapshots.remove(id));
     const mounts = await makeMounts(context, id, plans, image, undo);
     const record: ContainerRecord = {
       id,

@@ -27,15 +27,19 @@ export function planNetworks(context: ContainerContext, record: ContainerRecord)
   return { networks, served: networks.some(([network]) => servesNames(network)), hostNetwork: mode === 'host' };
 }
 
-/** The run's network namespace: `host`, another container's, or one of its own, still unconnected. */
-export async function openNamespace(context: ContainerContext, record: ContainerRecord): Promise<string> {
-  const mode = record.hostConfig.NetworkMode ?? 'bridge';
-  if (mode === 'host') return 'host';
-  if (mode.startsWith(joinsOther)) return namespaceOf(context, record, mode.slice(joinsOther.length));
-  const netSysctls = Object.entries(record.hostConfig.Sysctls ?? {}).filter(([name]) => name.startsWith('net.'));
+/**
+ * Makes the run's sandbox, still unconnected: a network namespace of its own where it has one, and an IPC namespace that
+ * others may join. Gives the network namespace: `host`, another container's, or that one.
+ */
+export async function openSandbox(context: ContainerContext, record: ContainerRecord): Promise<string> {
+  const { NetworkMode: mode = 'bridge', IpcMode, Sysctls, ShmSize } = record.hostConfig;
+  const shared = mode === 'host' ? 'host' : mode.startsWith(joinsOther) ? namespaceOf(context, record, mode.slice(joinsOther.length)) : undefined;
+  const namespaces = [...(shared === undefined ? (['net'] as const) : []), ...(IpcMode === 'shareable' ? (['ipc'] as const) : [])];
   await context.sandboxes.remove(record.id);
-  const sandbox = await context.sandboxes.create({ id: record.id, owner, namespaces: ['net'], sysctls: Object.fromEntries(netSysctls) });
-  return sandbox.netPath ?? '';
+  if (namespaces.length === 0) return shared ?? '';
+  const sysctls = Object.fromEntries(Object.entries(Sysctls ?? {}).filter(([name]) => name.startsWith('net.')));
+  const sandbox = await context.sandboxes.create({ id: record.id, owner, namespaces, sysctls, ...(ShmSize ? { shmSize: ShmSize } : {}) });
+  return shared ?? sandbox.netPath ?? '';
 }
 
 /** Connects the namespace: endpoints, published ports, names. What a failure leaves, `leaveNetworks` takes away. */

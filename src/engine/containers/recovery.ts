@@ -1,4 +1,6 @@
 /** What became of each container while no daemon looked: it ran on, or ended, or the host went down. */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { messageOf } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import type { HealthMonitor } from './health.ts';
@@ -21,6 +23,24 @@ export class Recovery {
     this.#context = context;
     this.#lifecycle = lifecycle;
     this.#health = health;
+  }
+
+  /** Removes what creations and removals left that the daemon's end cut off: directories without a record tell of them. */
+  async sweep(): Promise<void> {
+    const { root, set, containers, snapshots, sandboxes, volumes, log } = this.#context;
+    const names = await readdir(join(root, 'containers')).catch(() => []);
+    for (const id of names.filter((name) => !set.get(name))) {
+      log.info('removing what is left of a container', { id });
+      await containers.remove(id);
+      await sandboxes.remove(id);
+      await snapshots.remove(id);
+      for (const { name, anonymous } of volumes.list()) {
+        if (!volumes.users(name).includes(id)) continue;
+        await volumes.release(name, id);
+        if (anonymous && volumes.users(name).length === 0) await volumes.remove(name);
+      }
+      await rm(join(root, 'containers', id), { recursive: true, force: true });
+    }
   }
 
   async recover(id: string): Promise<void> {

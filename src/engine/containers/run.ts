@@ -4,7 +4,7 @@ import type { AttachSession } from './attach-session.ts';
 import { Fault, asFault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
-import { hostGateway, joinNetworks, leaveNetworks, openNamespace, planNetworks } from './networking.ts';
+import { hostGateway, joinNetworks, leaveNetworks, openSandbox, planNetworks } from './networking.ts';
 import type { ContainerRecord } from './record.ts';
 import { runSpec } from './spec.ts';
 
@@ -17,7 +17,7 @@ export async function beginRun(context: ContainerContext, record: ContainerRecor
     const root = await rootfs.hold(record.id);
     undo.push(() => rootfs.release(record.id));
     undo.push(() => leaveNetworks(context, record));
-    const namespace = await openNamespace(context, record);
+    const namespace = await openSandbox(context, record);
     const directory = directoryOf(context, record.id);
     const etc = { record, endpoints: [], served: plan.served, hostNetwork: plan.hostNetwork, hostGateway: hostGateway(context), ...(await readHostFiles()) };
     await writeEtcFiles(directory, etc);

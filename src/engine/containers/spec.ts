@@ -5,6 +5,7 @@ import type { Resources } from '#api/docker/host-config.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
 import type { ContainerSpec, MountSpec, NamespaceSpec, ResourceSpec } from '#core/containers/types.ts';
 import { resolveUser } from '#core/containers/user.ts';
+import type { Sandbox } from '#core/sandboxes/types.ts';
 import { Fault, codeOf } from '#lib/errors.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import type { ContainerContext } from './context.ts';
@@ -118,33 +119,46 @@ export function resourceSpec(host: Resources): ResourceSpec {
 }
 
 function namespaces(context: ContainerContext, record: ContainerRecord, network: string): NamespaceSpec {
-  const { IpcMode = '', PidMode = '', UTSMode = '', CgroupnsMode = '' } = record.hostConfig;
+  const { PidMode = '', UTSMode = '', CgroupnsMode = '' } = record.hostConfig;
+  const ipc = ipcSource(context, record);
   return {
     net: network,
-    ...shared('ipc', IpcMode, context),
-    ...shared('pid', PidMode, context),
+    ...(ipc === 'host' ? { ipc } : ipc?.ipcPath ? { ipc: ipc.ipcPath } : {}),
+    ...pidNamespace(context, PidMode),
     ...(UTSMode === 'host' ? { uts: 'host' } : {}),
     ...(CgroupnsMode === 'host' ? { cgroup: 'host' } : {}),
   };
 }
 
-function shared(kind: 'ipc' | 'pid', mode: string, context: ContainerContext): NamespaceSpec {
-  if (mode === 'host') return { [kind]: 'host' };
-  const other = mode.startsWith('container:') ? running(context, mode) : undefined;
-  return other ? { [kind]: `/proc/${other.state.pid}/ns/${kind}` } : {};
+const joinsOther = 'container:';
+
+function pidNamespace(context: ContainerContext, mode: string): NamespaceSpec {
+  if (mode === 'host') return { pid: 'host' };
+  return mode.startsWith(joinsOther) ? { pid: `/proc/${running(context, mode).state.pid}/ns/pid` } : {};
+}
+
+/** Whose IPC namespace and /dev/shm the run has: undefined for its own alone. */
+function ipcSource(context: ContainerContext, record: ContainerRecord): 'host' | Sandbox | undefined {
+  const mode = record.hostConfig.IpcMode ?? '';
+  if (mode === 'host') return 'host';
+  if (mode === 'shareable') return context.sandboxes.get(record.id);
+  if (!mode.startsWith(joinsOther)) return undefined;
+  const other = running(context, mode);
+  const source = ipcSource(context, other);
+  if (source) return source;
+  throw new Fault('invalid', `can't join IPC of container ${other.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`);
 }
 
 function running(context: ContainerContext, mode: string): ContainerRecord {
-  const other = context.set.must(mode.slice('container:'.length));
+  const other = context.set.must(mode.slice(joinsOther.length));
   if (!isAlive(other)) throw new Fault('conflict', `cannot join a namespace of a non running container: ${other.id}`);
   return other;
 }
 
-/** Who shares another's IPC sees its /dev/shm; `none` has neither. */
 function ipcMounts(context: ContainerContext, record: ContainerRecord): MountSpec[] {
-  const mode = record.hostConfig.IpcMode ?? '';
-  if (!mode.startsWith('container:')) return [];
-  return [{ type: 'bind', source: `/proc/${running(context, mode).state.pid}/root/dev/shm`, target: '/dev/shm', options: ['rbind', 'rprivate'] }];
+  const source = ipcSource(context, record);
+  if (source === 'host' || !source?.shmPath) return [];
+  return [{ type: 'bind', source: source.shmPath, target: '/dev/shm', options: ['rbind', 'rprivate'] }];
 }
 
 async function volumeMounts(context: ContainerContext, record: ContainerRecord): Promise<MountSpec[]> {
