@@ -1,12 +1,13 @@
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
+import { decode, encode, RECURSION_DESIRED } from 'dns-packet';
 import type { EndpointSlice, Service } from '#api/kube/types.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { createInformers } from '#cluster/machinery/informers.ts';
 import { keyOf } from '#cluster/machinery/types.ts';
 import type { Clock } from '#lib/clock.ts';
 import { forwardQuery } from '#lib/dns/forward.ts';
-import { rcodes, writeAnswer, type Answer, type Query } from '#lib/dns/message.ts';
+import { readQuery, rcodes, writeAnswer, type Answer, type Query } from '#lib/dns/message.ts';
 import { serveDns } from '#lib/dns/server.ts';
 import type { Logger } from '#lib/log.ts';
 import { answerName, type DnsView } from './names.ts';
@@ -46,13 +47,13 @@ export async function startClusterDns(options: ClusterDnsOptions): Promise<Clust
     tcp.once('error', reject);
     tcp.listen(port, options.address, resolve);
   });
-  serveDns(udp, tcp, (query) => answer(query, view, options));
+  const close = serveDns(udp, tcp, (query) => answer(query, view, options));
   return {
     port,
     close: () =>
       new Promise((resolve) => {
-        udp.close();
-        tcp.close(() => resolve());
+        tcp.once('close', resolve);
+        close();
       }),
   };
 }
@@ -65,13 +66,21 @@ async function answer(query: Query, view: DnsView, options: ClusterDnsOptions): 
     const found = answerName(asked, type, view);
     if (found === null) return writeAnswer(query, answers.length > 0 ? rcodes.noError : rcodes.nameError, answers, { authoritative: true });
     if (found === undefined) break;
-    answers.push(...found);
+    answers.push(...rotated(found, query.id)); // an alias stays before what it leads to
     const [alias] = found;
-    if (alias?.type !== 'CNAME' || type === 'CNAME') return writeAnswer(query, rcodes.noError, rotated(answers, query.id), { authoritative: true });
+    if (alias?.type !== 'CNAME' || type === 'CNAME') return writeAnswer(query, rcodes.noError, answers, { authoritative: true });
     asked = alias.data;
   }
-  if (answers.length > 0) return writeAnswer(query, rcodes.noError, answers, { authoritative: true });
+  if (answers.length > 0) return writeAnswer(query, rcodes.noError, [...answers, ...(await outside(asked, query, options))]);
   return forwardQuery(query, options.upstreams(), options.clock);
+}
+
+/** What the upstreams say of a name outside that a Service stands for: resolvers of C libraries do not follow it themselves. */
+async function outside(name: string, query: Query, options: ClusterDnsOptions): Promise<readonly Answer[]> {
+  const raw = encode({ type: 'query', id: query.id, flags: RECURSION_DESIRED, questions: [{ ...query.question, name }] });
+  const asked = readQuery(raw, query.transport);
+  if (!asked) return [];
+  return decode(await forwardQuery(asked, options.upstreams(), options.clock)).answers ?? [];
 }
 
 /** Spreads the load over several addresses. */
