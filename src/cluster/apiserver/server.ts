@@ -104,8 +104,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   return {
     authority,
     listen: async (addresses) => {
-      const taken: Address[] = [];
-      for (const address of addresses) taken.push(await door.listen(address));
+      const taken = await door.listen(addresses);
       const { host, port } = options.advertise;
       await publishKubernetesService(core, addressOf(cidr, 1), { host, port: port === 0 ? (taken[0]?.port ?? 0) : port });
       return taken;

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { KubeObject } from '#api/kube/types.ts';
@@ -142,3 +145,20 @@ void test('who may impersonate acts as another', async (t) => {
   const refused = await raw({ path, headers, as: await access('bob') });
   assert.equal(refused.json().message, 'users "ann" is forbidden: User "bob" cannot impersonate resource "users" in API group "" at the cluster scope');
 });
+
+void test('a door that cannot open everywhere opens nowhere', async (t) => {
+  const { api, url } = await startTestServer(t);
+  const taken = Number(new URL(url).port);
+  const free = await freePort();
+  await assert.rejects(api.listen([{ host: '127.0.0.1', port: free }, { host: '127.0.0.1', port: taken }]), /cannot listen on 127\.0\.0\.1:\d+/);
+  assert.equal((await api.listen([{ host: '127.0.0.1', port: free }]))[0]?.port, free);
+});
+
+async function freePort(): Promise<number> {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  listener.close();
+  await once(listener, 'close');
+  return port;
+}

@@ -11,11 +11,12 @@ import { authenticate } from '../authn/authenticate.ts';
 import { impersonated } from '../authn/impersonate.ts';
 import type { PathRoute } from '../discovery/routes.ts';
 import type { Connectors } from '../node/types.ts';
-import { noSuchPath, toStatus } from '../status.ts';
+import { noSuchPath, statusFault, toStatus } from '../status.ts';
 import type { Server } from '../server-core.ts';
 import { sendFailure } from './answer.ts';
 import { authorize, handleResource, upgradeResource } from './dispatch.ts';
 import type { Exchange } from './exchange.ts';
+import type { RequestInfo } from './request-info.ts';
 import { parseRequest } from './request-info.ts';
 
 export interface DoorOptions {
@@ -34,6 +35,11 @@ export interface Address {
 
 /** A request's headers must be here within this time, in milliseconds. */
 const headersTimeoutMs = 30_000;
+/** And its body within this one. */
+const requestTimeoutMs = 120_000;
+const mostConnections = 8192;
+/** Requests under way at once, without watches and streams; with more, clients are told to come again. */
+export const mostRequests = 600;
 /** An idle connection is kept this long, in milliseconds. */
 const keepAliveMs = 120_000;
 
@@ -42,13 +48,26 @@ export class HttpDoor {
   readonly #listeners: HttpsServer[] = [];
   readonly #stop = new AbortController();
   readonly #sockets = new Set<Duplex>();
+  #requests = 0;
 
   constructor(options: DoorOptions) {
     this.#options = options;
   }
 
-  /** Resolves with the address taken. Throws `unavailable` where it is in use. */
-  async listen({ host, port }: Address): Promise<Address> {
+  /** Resolves with the addresses taken. All or none: throws `unavailable` where one is in use. */
+  async listen(addresses: readonly Address[]): Promise<Address[]> {
+    const opened: HttpsServer[] = [];
+    try {
+      for (const address of addresses) opened.push(await this.#open(address));
+    } catch (error) {
+      await Promise.all(opened.map(closed));
+      throw error;
+    }
+    this.#listeners.push(...opened);
+    return opened.map((listener, i) => ({ host: addresses[i]?.host ?? '', port: (listener.address() as AddressInfo).port }));
+  }
+
+  async #open({ host, port }: Address): Promise<HttpsServer> {
     const { certificate, key, clientCa } = this.#options.tls;
     const listener = createServer(
       {
@@ -59,7 +78,8 @@ export class HttpDoor {
       (request, response) => void this.#serve(request, response),
     );
     listener.headersTimeout = headersTimeoutMs;
-    listener.requestTimeout = 0;
+    listener.requestTimeout = requestTimeoutMs;
+    listener.maxConnections = mostConnections;
     listener.keepAliveTimeout = keepAliveMs;
     listener.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket, head));
     listener.on('connection', (socket: Duplex) => this.#track(socket));
@@ -70,15 +90,14 @@ export class HttpDoor {
     } catch (error) {
       throw new Fault('unavailable', `the API server cannot listen on ${host}:${port}; is another one running there?`, { cause: error });
     }
-    this.#listeners.push(listener);
-    return { host, port: (listener.address() as AddressInfo).port };
+    return listener;
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
-    const closed = this.#listeners.map((listener) => new Promise<void>((resolve) => listener.close(() => resolve())));
+    const closing = this.#listeners.map(closed);
     for (const socket of this.#sockets) socket.destroy();
-    await Promise.all(closed);
+    await Promise.all(closing);
   }
 
   #track(socket: Duplex): void {
@@ -92,11 +111,28 @@ export class HttpDoor {
     const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
     try {
       const exchange = { ...(await this.#known(request, signal)), response };
-      if (exchange.info.resource) await handleResource(exchange, this.#options.connectors);
-      else await routeOf(this.#options.routes, exchange.info.path).serve(exchange);
+      if (isLong(exchange.info)) await this.#handle(exchange);
+      else await this.#counted(() => this.#handle(exchange));
     } catch (error) {
       this.#note(request, error);
       await sendFailure(request, response, error).catch(() => response.destroy());
+    }
+  }
+
+  async #handle(exchange: Exchange): Promise<void> {
+    if (exchange.info.resource) await handleResource(exchange, this.#options.connectors);
+    else await routeOf(this.#options.routes, exchange.info.path).serve(exchange);
+  }
+
+  async #counted(handle: () => Promise<void>): Promise<void> {
+    if (this.#requests >= mostRequests) {
+      throw statusFault('exhausted', 'Too many requests, please try again later.', { details: { retryAfterSeconds: 1 } });
+    }
+    this.#requests++;
+    try {
+      await handle();
+    } finally {
+      this.#requests--;
     }
   }
 
@@ -125,11 +161,20 @@ export class HttpDoor {
   }
 }
 
+function closed(listener: HttpsServer): Promise<void> {
+  return new Promise((resolve) => listener.close(() => resolve()));
+}
+
 function routeOf(routes: readonly PathRoute[], path: string): PathRoute {
   const bare = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   const found = routes.find((route) => route.path === bare) ?? routes.find((route) => route.path.endsWith('/') && bare.startsWith(route.path));
   if (!found) throw noSuchPath();
   return found;
+}
+
+/** Watches and streams last as long as their readers like. */
+function isLong({ verb, resource }: RequestInfo): boolean {
+  return verb === 'watch' || resource?.subresource === 'log' || resource?.subresource === 'proxy';
 }
 
 /** Answers an upgrade with a plain failure. */

@@ -13,12 +13,13 @@ export interface RequestInfo {
   rest: string;
 }
 
-/** Names in a path, in bytes as sent. */
-const longestPath = 4096;
+/** Path and query of one request, in characters. */
+const longestTarget = 16_384;
 
 export function parseRequest(method: string, target: string): RequestInfo {
-  if (target.length > longestPath * 4) throw badRequest('the request URI is too long');
-  const url = new URL(target, 'https://server');
+  if (target.length > longestTarget) throw badRequest(`the request URI is longer than ${longestTarget} characters`);
+  const url = target.startsWith('/') ? URL.parse(`https://server${target}`) : null;
+  if (!url) throw badRequest('the request URI is not a path');
   const info: RequestInfo = { path: url.pathname, query: url.searchParams, verb: method.toLowerCase(), rest: '' };
   const parts = splitPath(url.pathname);
   const rooted = apiRoot(parts);

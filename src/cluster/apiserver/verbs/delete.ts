@@ -61,7 +61,7 @@ async function tryRemove(core: Core, target: Target, old: CachedObject, options:
 function markDeleted(core: Core, { resource }: Target, old: KubeObject, options: DeleteOptions): KubeObject {
   const object = copyOf(old);
   const { metadata } = object;
-  const finalizers = wantedFinalizers(metadata.finalizers ?? [], options);
+  const finalizers = wantedFinalizers(metadata.finalizers ?? [], policyOf(old, options));
   if (finalizers.length > 0) metadata.finalizers = finalizers;
   else delete metadata.finalizers;
   const grace = graceSeconds(resource.gracePeriodSeconds?.(old), old, options);
@@ -87,10 +87,16 @@ function graceSeconds(own: number | undefined, object: KubeObject, options: Dele
   return Math.max(0, options.gracePeriodSeconds ?? own);
 }
 
+/** Replication controllers leave their pods behind where nothing else is said, as they always have. */
+function policyOf(object: KubeObject, { propagationPolicy, orphanDependents }: DeleteOptions): string | undefined {
+  if (propagationPolicy !== undefined) return propagationPolicy;
+  if (orphanDependents !== undefined) return orphanDependents ? 'Orphan' : 'Background';
+  return object.kind === 'ReplicationController' ? 'Orphan' : undefined;
+}
+
 /** What the propagation policy asks the garbage collector to do first. */
-function wantedFinalizers(present: readonly string[], options: DeleteOptions): string[] {
-  const policy = options.propagationPolicy ?? (options.orphanDependents === true ? 'Orphan' : undefined);
-  if (policy === undefined && options.orphanDependents === undefined) return [...present];
+function wantedFinalizers(present: readonly string[], policy: string | undefined): string[] {
+  if (policy === undefined) return [...present];
   const others = present.filter((finalizer) => finalizer !== orphan && finalizer !== foreground);
   if (policy === 'Orphan') return [...others, orphan];
   return policy === 'Foreground' ? [...others, foreground] : others;
