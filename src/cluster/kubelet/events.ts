@@ -8,8 +8,8 @@ const component = 'kubelet';
 export function podRecorder(recorder: Recorder, nodeName: string): EventRecorder {
   return {
     pod(pod, type, reason, message, container) {
-      const init = (pod.spec.initContainers ?? []).some((candidate) => candidate.name === container);
-      const fieldPath = container === undefined ? undefined : `spec.${init ? 'initContainers' : 'containers'}{${container}}`;
+      const list = (['initContainers', 'ephemeralContainers'] as const).find((name) => pod.spec[name]?.some((candidate) => candidate.name === container)) ?? 'containers';
+      const fieldPath = container === undefined ? undefined : `spec.${list}{${container}}`;
       recorder.recordAbout(component, referenceTo(pod, fieldPath), type, reason, message);
     },
     // Events of a node name it instead of its uid, which the node need not know.

@@ -105,6 +105,16 @@ describe('kubelet: pods', { skip: whyNoContainers() }, () => {
     await node.until('noconfig', 'running', (pod) => pod?.status?.phase === 'Running');
   });
 
+  it('runs a container that is added to look into another', async () => {
+    node.run('debugged', { containers: [{ name: 'main', image: 'busybox:1', command: ['sleep', '1234'] }] });
+    const running = await node.until('debugged', 'running', (pod) => pod?.status?.phase === 'Running');
+    const ephemeralContainers = [{ name: 'debugger', image: 'busybox:1', targetContainerName: 'main', command: ['sh', '-c', 'ps | grep -c "sleep 123[4]" > /dev/termination-log'] }];
+    node.api.put({ group: '', version: 'v1', resource: 'pods' }, { ...running, spec: { ...running.spec, ephemeralContainers } } as never);
+    const pod = await node.until('debugged', 'looked into', (seen) => seen?.status?.ephemeralContainerStatuses?.[0]?.state?.terminated !== undefined);
+    assert.equal(pod.status!.ephemeralContainerStatuses![0]!.state!.terminated!.message, '1\n');
+    assert.deepEqual([pod.status!.phase, pod.status!.containerStatuses![0]!.restartCount], ['Running', 0]);
+  });
+
   it('refuses by name what it cannot do', async () => {
     node.run('claim', { volumes: [{ name: 'disk', persistentVolumeClaim: { claimName: 'x' } }] });
     const pod = await node.until('claim', 'refused', (seen) => seen?.status?.phase === 'Failed');

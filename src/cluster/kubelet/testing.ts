@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import 'reflect-metadata'; // the X.509 library asks for it
-import { X509CertificateGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509';
+import { BasicConstraintsExtension, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { webcrypto, KeyObject } from 'node:crypto';
 import { applyMergePatch } from '#api/kube/merge-patch.ts';
 import { messageOfKind } from '#api/kube/schema.ts';
@@ -123,20 +123,25 @@ function matches(object: KubeObject, options: { namespace?: string; fieldSelecto
   return at === value;
 }
 
-/** A self-signed certificate that is its own authority, for servers and clients alike. */
-export async function testCertificate(): Promise<{ cert: string; key: string }> {
+export interface TestCertificates {
+  /** Self-signed, its own authority, for server and client alike, in the API server's name. */
+  cert: string;
+  key: string;
+  /** Of the same authority, in somebody else's name. */
+  stranger: { cert: string; key: string };
+}
+
+export async function testCertificates(): Promise<TestCertificates> {
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    name: 'CN=test',
-    keys,
-    signingAlgorithm: algorithm,
-    notBefore: new Date(Date.now() - 60_000),
-    notAfter: new Date(Date.now() + 3_600_000),
-    extensions: [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
-  });
-  const key = KeyObject.from(keys.privateKey).export({ format: 'pem', type: 'pkcs8' });
-  return { cert: certificate.toString('pem'), key: key.toString() };
+  const generate = () => webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const keys = await generate();
+  const common = { signingAlgorithm: algorithm, notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
+  const name = 'CN=kube-apiserver-kubelet-client';
+  const own = await X509CertificateGenerator.createSelfSigned({ ...common, name, keys, extensions: [new BasicConstraintsExtension(true), new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])] });
+  const others = await generate();
+  const stranger = await X509CertificateGenerator.create({ ...common, subject: 'CN=ann, O=dev', issuer: name, publicKey: others.publicKey, signingKey: keys.privateKey });
+  const pem = ({ privateKey }: webcrypto.CryptoKeyPair): string => KeyObject.from(privateKey).export({ format: 'pem', type: 'pkcs8' }).toString();
+  return { cert: own.toString('pem'), key: pem(keys), stranger: { cert: stranger.toString('pem'), key: pem(others) } };
 }
 
 /** `busybox:*` is there, any other image is not; none can be pulled. */
@@ -179,7 +184,7 @@ export interface NodeBed {
   core: NodeCore;
   sandboxes: Sandboxes;
   kubelet: Kubelet;
-  tls: { cert: string; key: string };
+  tls: TestCertificates;
   logged: string[];
   /** Creates a pod on the node. */
   run(name: string, spec: Partial<Pod['spec']>, metadata?: Partial<Pod['metadata']>): void;
@@ -196,7 +201,7 @@ const waitLimitMs = 15_000;
 
 export async function openNodeBed(): Promise<NodeBed> {
   const bed = await openTestBed();
-  const tls = await testCertificate();
+  const tls = await testCertificates();
   const api = new FakeApi();
   const logged: string[] = [];
   const log = createLogger({ write: (line) => logged.push(line), level: 'debug' });
@@ -209,7 +214,7 @@ export async function openNodeBed(): Promise<NodeBed> {
   const options = (core: NodeCore): KubeletOptions => ({
     client: api.client, core, clock: systemClock, random: systemRandom, log, nodeName: 'node-1', address: '127.0.0.1', root: join(bed.directory, 'kubelet'),
     version: '0.0.0', podNetwork: { name: 'pods' }, instance, clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', refreshMs: 200,
-    server: { ...tls, clientCa: tls.cert, host: '127.0.0.1' },
+    server: { cert: tls.cert, key: tls.key, clientCa: tls.cert, host: '127.0.0.1' },
   });
   const podsRef = { group: '', version: 'v1', resource: 'pods' };
   const core = await coreOf();

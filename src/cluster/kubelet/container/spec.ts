@@ -73,7 +73,7 @@ export function buildContainerSpec(input: AttemptInput): ContainerSpec {
       net: spec.hostNetwork ? 'host' : (input.sandbox?.netPath ?? 'private'),
       ipc: spec.hostIPC ? 'host' : (input.sandbox?.ipcPath ?? 'private'),
       uts: spec.hostNetwork ? 'host' : (input.sandbox?.utsPath ?? 'private'),
-      pid: spec.hostPID ? 'host' : 'private',
+      pid: pidNamespace(input),
     },
     resources: cgroupResources(container),
     cgroup: `${podCgroup(node, uid)}/${input.id}`,
@@ -85,6 +85,16 @@ export function buildContainerSpec(input: AttemptInput): ContainerSpec {
     oomScoreAdj: oomScoreAdj(pod, container, node.allocatable.memoryBytes),
   };
   return built;
+}
+
+/** A container that was added to look into another one sees that one's processes. */
+function pidNamespace({ node, pod, container }: AttemptInput): string {
+  if (pod.spec.hostPID) return 'host';
+  const target = pod.spec.ephemeralContainers?.find((candidate) => candidate.name === container.name)?.targetContainerName;
+  if (!target) return 'private';
+  const running = node.core.containers.list({ owner }).find(({ labels, state }) => state === 'running' && labels[labelOf.uid] === pod.metadata.uid && labels[labelOf.container] === target);
+  if (running?.pid === undefined) throw new Fault('precondition', `container ${target} is not running`, { details: { reason: 'CreateContainerError' } });
+  return `/proc/${running.pid}/ns/pid`;
 }
 
 function confinementOf(security: ContainerSecurity): Pick<ContainerSpec, 'seccomp' | 'maskedPaths' | 'readonlyPaths'> {

@@ -8,6 +8,7 @@ import { attemptsOf, discardAttempt, startAttempt, terminationMessage } from './
 import type { StartInput } from './attempts.ts';
 import { longRunMs } from './backoff.ts';
 import { runPostStart, Stopping } from './hooks.ts';
+import { allContainersOf } from './observed.ts';
 import type { Observation, ObservedContainer } from './observed.ts';
 import { hashOf } from './plan.ts';
 import { podAddress } from './sandbox.ts';
@@ -38,17 +39,12 @@ export class PodContainers {
     for (const failed of this.#startErrors.values()) {
       attempts.set(failed.name, [failed, ...(attempts.get(failed.name) ?? [])].toSorted((a, b) => b.attempt - a.attempt));
     }
-    for (const container of this.#all()) {
+    for (const container of allContainersOf(this.#pod())) {
       const latest = attempts.get(container.name)?.[0];
       if (latest?.state === 'running') this.#probe(container, latest);
       for (const one of attempts.get(container.name) ?? []) if (one.state === 'exited') this.#explain(container, one);
     }
     return { attempts, stopping: new Set(this.#stopping.keys()), probes: new Map([...this.#probers].map(([id, prober]) => [id, prober.state])), streaks: this.#streaks };
-  }
-
-  #all(): Container[] {
-    const { initContainers = [], containers } = this.#pod().spec;
-    return [...initContainers, ...containers];
   }
 
   #target(container: Container, id: string): HandlerTarget {

@@ -19,7 +19,8 @@ export async function ensureImage(node: NodeContext, pod: Pod, container: Contai
   const name = container.image ?? '';
   const policy = pullPolicyOf(container);
   const present = node.core.images.get(name);
-  if (present && policy !== 'Always') {
+  // What was built here has no registry to be compared with, whatever the policy.
+  if (present && (policy !== 'Always' || present.digests.length === 0)) {
     node.recorder.pod(pod, 'Normal', 'Pulled', `Container image "${name}" already present on machine`, container.name);
     return present;
   }
@@ -33,19 +34,10 @@ export async function ensureImage(node: NodeContext, pod: Pod, container: Contai
     node.recorder.pod(pod, 'Normal', 'Pulled', `Successfully pulled image "${name}" in ${((node.clock.now() - began) / 1000).toFixed(3)}s. Image size: ${image.size} bytes.`, container.name);
     return image;
   } catch (error) {
-    // What was built here has no registry to be compared with.
-    if (present && isLocal(present.digests)) {
-      node.recorder.pod(pod, 'Normal', 'Pulled', `Container image "${name}" was made on this machine and is used as it is`, container.name);
-      return present;
-    }
     const message = `Failed to pull image "${name}": ${messageOf(error)}`;
     node.recorder.pod(pod, 'Warning', 'Failed', message, container.name);
     throw new Fault('unavailable', message, { cause: error, details: { reason: 'ErrImagePull' } });
   }
-}
-
-function isLocal(digests: readonly string[]): boolean {
-  return digests.length === 0;
 }
 
 async function pull(node: NodeContext, pod: Pod, name: string, objects: PodObjects, signal: AbortSignal) {

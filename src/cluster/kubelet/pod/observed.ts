@@ -69,6 +69,16 @@ export function initContainersOf(pod: Pod): readonly Container[] {
   return pod.spec.initContainers ?? [];
 }
 
+/** Containers that were added to look into the pod: each runs once. */
+export function ephemeralContainersOf(pod: Pod): readonly Container[] {
+  return (pod.spec.ephemeralContainers ?? []).map(({ targetContainerName: _, ...container }) => container);
+}
+
+/** Of all three kinds. */
+export function allContainersOf(pod: Pod): readonly Container[] {
+  return [...initContainersOf(pod), ...pod.spec.containers, ...ephemeralContainersOf(pod)];
+}
+
 export function newest(seen: Pick<Observation, 'attempts'>, name: string): ObservedContainer | undefined {
   return seen.attempts.get(name)?.[0];
 }

@@ -1,7 +1,7 @@
 /** What to do for a pod now. Pure: the same pod and observation give the same operations. */
 import type { Container, Pod } from '#api/kube/types.ts';
 import { restartDelay } from './backoff.ts';
-import { deadlineOf, initContainersOf, initDone, initFailed, isOver, isSidecar, newest, pastDeadline, restarts } from './observed.ts';
+import { allContainersOf, deadlineOf, ephemeralContainersOf, initContainersOf, initDone, initFailed, isOver, isSidecar, newest, pastDeadline, restarts } from './observed.ts';
 import type { Observation, ObservedContainer } from './observed.ts';
 
 export type Operation =
@@ -43,6 +43,7 @@ export function planPod(pod: Pod, seen: Observation): Plan {
   if (!seen.prepared) return planPrepare(seen);
   const planner = new Planner(pod, seen);
   if (planner.planInit()) planner.planContainers();
+  planner.planEphemeral();
   planner.planDiscards();
   return planner.plan();
 }
@@ -75,7 +76,7 @@ function planOver(pod: Pod, seen: Observation): Plan {
 }
 
 function running(pod: Pod, seen: Observation): { container: Container; latest: ObservedContainer }[] {
-  return [...initContainersOf(pod), ...pod.spec.containers].flatMap((container) => {
+  return allContainersOf(pod).flatMap((container) => {
     const latest = newest(seen, container.name);
     return latest?.state === 'running' ? [{ container, latest }] : [];
   });
@@ -135,6 +136,11 @@ class Planner {
       if (latest?.state === 'running') this.#keep(container, latest);
       else this.#startAgain(container, latest, latest === undefined || latest.state === 'created' || restarts(this.#pod, latest));
     }
+  }
+
+  /** Once each, beside whatever else there is. */
+  planEphemeral(): void {
+    for (const container of ephemeralContainersOf(this.#pod)) this.#startAgain(container, undefined, newest(this.#seen, container.name) === undefined);
   }
 
   /** A running container goes on, unless a probe or a change of its spec says otherwise. */

@@ -25,7 +25,6 @@ function unsupportedOf(pod: Pod): string | undefined {
   if (spec.hostUsers === false) return 'spec.hostUsers: false (user namespaces)';
   if (spec.shareProcessNamespace) return 'spec.shareProcessNamespace';
   if (spec.resourceClaims?.length) return 'spec.resourceClaims';
-  if (spec.ephemeralContainers?.length) return 'spec.ephemeralContainers';
   for (const volume of spec.volumes ?? []) {
     try {
       pluginOf(volume);
@@ -49,9 +48,5 @@ function unsupportedIn(container: Container): string | undefined {
   if (security.seccompProfile?.type === 'Localhost') return 'securityContext.seccompProfile type Localhost';
   if (security.appArmorProfile?.type === 'Localhost') return 'securityContext.appArmorProfile type Localhost';
   if (security.seLinuxOptions) return 'securityContext.seLinuxOptions';
-  for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe]) {
-    if (probe?.grpc) return 'gRPC probes';
-  }
-  const claims = container.resources?.claims?.length ? 'resources.claims' : undefined;
-  return claims;
+  return container.resources?.claims?.length ? 'resources.claims' : undefined;
 }

@@ -2,7 +2,7 @@
 import type { Container, ContainerState, ContainerStatus, Pod, PodCondition, PodStatus } from '#api/kube/types.ts';
 import { isoSeconds } from '#lib/clock.ts';
 import { qosClassOf } from '../container/resources.ts';
-import { initContainersOf, initFailed, initialized, isSidecar, newest, pastDeadline, restarts } from './observed.ts';
+import { ephemeralContainersOf, initContainersOf, initFailed, initialized, isSidecar, newest, pastDeadline, restarts } from './observed.ts';
 import type { Observation, ObservedContainer } from './observed.ts';
 import { restartTime } from './plan.ts';
 
@@ -23,6 +23,9 @@ export function podStatus(pod: Pod, seen: Observation): PodStatus {
   const ip = seen.podIp ?? before.podIP;
   if (ip !== undefined) Object.assign(status, { podIP: ip, podIPs: [{ ip }] });
   if (initStatuses.length > 0) status.initContainerStatuses = initStatuses;
+  const ephemeral = ephemeralContainersOf(pod).map((container) => containerStatus(pod, container, seen));
+  if (ephemeral.length > 0) status.ephemeralContainerStatuses = ephemeral;
+  if (pod.metadata.generation !== undefined) status.observedGeneration = pod.metadata.generation;
   if (seen.refused) Object.assign(status, { reason: seen.refused.reason, message: seen.refused.message });
   else if (pastDeadline(pod, seen.now)) Object.assign(status, { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
   return status;
@@ -103,7 +106,8 @@ function waitingState(pod: Pod, container: Container, latest: ObservedContainer 
   const ending = seen.gone || pod.metadata.deletionTimestamp !== undefined || seen.refused !== undefined;
   const failure = seen.failures.get(container.name);
   const isInit = initContainersOf(pod).includes(container);
-  const again = latest?.state === 'exited' && (isInit ? (isSidecar(container) || latest.exitCode !== 0) && pod.spec.restartPolicy !== 'Never' : restarts(pod, latest));
+  const isEphemeral = (pod.spec.ephemeralContainers ?? []).some((candidate) => candidate.name === container.name);
+  const again = latest?.state === 'exited' && !isEphemeral && (isInit ? (isSidecar(container) || latest.exitCode !== 0) && pod.spec.restartPolicy !== 'Never' : restarts(pod, latest));
   if (latest?.state === 'exited' && (ending || !again)) return undefined;
   if (failure) return { waiting: { reason: waitingReason(failure.reason, failure.count), message: failure.message } };
   if (latest?.state === 'exited') {

@@ -9,6 +9,7 @@ import type { NodeContext } from '../types.ts';
 import { PodVolumes } from '../volumes/manager.ts';
 import { retryDelay } from './backoff.ts';
 import { PodContainers } from './containers.ts';
+import { allContainersOf } from './observed.ts';
 import type { Failure, Observation } from './observed.ts';
 import { describePlan, graceOf, planPod } from './plan.ts';
 import type { Operation } from './plan.ts';
@@ -191,8 +192,7 @@ export class PodWorker {
   }
 
   #container(name: string): Container {
-    const { initContainers = [], containers } = this.#pod.spec;
-    return [...initContainers, ...containers].find((container) => container.name === name)!;
+    return allContainersOf(this.#pod).find((container) => container.name === name)!;
   }
 
   async #run(operation: Operation): Promise<void> {

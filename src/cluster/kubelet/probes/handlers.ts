@@ -1,4 +1,4 @@
-/** What probes and hooks do: a command in the container, an HTTP request, a TCP connection. */
+/** What probes and hooks do: a command in the container, an HTTP request, a TCP connection, a gRPC health check. */
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
@@ -6,6 +6,7 @@ import type { Container, HTTPGetAction, IntOrString, LifecycleHandler, Probe } f
 import { messageOf } from '#lib/errors.ts';
 import { runInContainer } from '../pod/exec.ts';
 import type { NodeContext } from '../types.ts';
+import { checkGrpcHealth } from './grpc.ts';
 
 /** Bytes of a probe's output that are kept for events. */
 const outputLimit = 10 * 1024;
@@ -28,6 +29,7 @@ export async function runHandler(node: NodeContext, handler: Probe | LifecycleHa
     if (handler.exec) return await runExec(node, handler.exec.command ?? [], target, timeoutMs);
     if (handler.httpGet) return await runHttp(node, handler.httpGet, target, timeoutMs);
     if (handler.tcpSocket) return await runTcp(node, handler.tcpSocket.host || target.address, portOf(handler.tcpSocket.port, target.container), timeoutMs);
+    if ('grpc' in handler && handler.grpc) return await checkGrpcHealth(node.clock, target.address, handler.grpc.port, handler.grpc.service ?? '', timeoutMs);
     if ('sleep' in handler && handler.sleep) {
       await node.clock.sleep(handler.sleep.seconds * 1000);
       return { ok: true, output: '' };

@@ -25,9 +25,8 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
   });
   after(() => node.end());
 
-  const get = (path: string, withCertificate = true): Promise<{ status: number; body: string }> =>
+  const get = (path: string, identity: object = node.tls): Promise<{ status: number; body: string }> =>
     new Promise((resolve, reject) => {
-      const identity = withCertificate ? node.tls : {};
       const sent = request({ host: '127.0.0.1', port: node.kubelet.port, path, ca: node.tls.cert, ...identity }, (response) => {
         let body = '';
         response.setEncoding('utf8').on('data', (text: string) => (body += text));
@@ -58,9 +57,10 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
     return seen;
   };
 
-  it('serves only who has a certificate', async () => {
+  it('serves only the API server', async () => {
     assert.deepEqual(await get('/healthz'), { status: 200, body: 'ok' });
-    await assert.rejects(get('/healthz', false));
+    await assert.rejects(get('/healthz', {}));
+    assert.equal((await get('/containerLogs/default/pod/main', node.tls.stranger)).status, 403);
   });
 
   it('gives logs: whole, tailed, with times, limited, followed', async () => {

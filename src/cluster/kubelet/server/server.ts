@@ -3,7 +3,8 @@ import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { asFault, messageOf } from '#lib/errors.ts';
+import type { TLSSocket } from 'node:tls';
+import { asFault, Fault, messageOf } from '#lib/errors.ts';
 import type { FaultKind } from '#lib/errors.ts';
 import type { NodeContext } from '../types.ts';
 import { serveLogs } from './logs.ts';
@@ -49,8 +50,19 @@ export async function startServer(node: NodeContext, pods: PodLookup): Promise<K
   };
 }
 
+/** The authority signs users' certificates too: only the API server, and who may do everything anyway, is served. */
+const clientName = 'kube-apiserver-kubelet-client';
+const clientGroup = 'system:masters';
+
+function checkClient(request: IncomingMessage): void {
+  const { CN, O } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
+  if (CN === clientName || [O].flat().includes(clientGroup)) return;
+  throw new Fault('forbidden', `${String(CN)} may not use this node's agent; ask the API server`);
+}
+
 async function answer(node: NodeContext, pods: PodLookup, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
+    checkClient(request);
     const { parts, query } = parse(request);
     if (parts[0] === 'healthz' && parts.length === 1) response.writeHead(200, { 'content-type': 'text/plain' }).end('ok');
     else if (parts[0] === 'containerLogs' && parts.length === 4 && request.method === 'GET') {
@@ -66,6 +78,7 @@ async function answer(node: NodeContext, pods: PodLookup, request: IncomingMessa
 async function upgrade(node: NodeContext, pods: PodLookup, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   socket.on('error', () => {});
   try {
+    checkClient(request);
     const { parts, query } = parse(request);
     const route = upgradeRoutes.find((candidate) => candidate.path === parts[0]);
     if (!route) refuse(socket, 404, '404 page not found');

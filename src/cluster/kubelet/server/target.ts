@@ -2,6 +2,7 @@
 import type { Pod } from '#api/kube/types.ts';
 import { Fault } from '#lib/errors.ts';
 import { attemptsOf } from '../pod/attempts.ts';
+import { allContainersOf } from '../pod/observed.ts';
 import type { ObservedContainer } from '../pod/observed.ts';
 import type { NodeContext } from '../types.ts';
 
@@ -24,14 +25,14 @@ export function findPod(pods: PodLookup, namespace: string, name: string): Pod {
 
 /** The newest attempt (or the one before). `invalid` where the container has not run yet. */
 export function findAttempt(node: NodeContext, pod: Pod, container: string, previous = false): Target {
-  const { spec, metadata, status } = pod;
-  const known = [...(spec.initContainers ?? []), ...spec.containers].some((candidate) => candidate.name === container);
+  const { metadata, status } = pod;
+  const known = allContainersOf(pod).some((candidate) => candidate.name === container);
   if (!known) throw new Fault('not-found', `container ${container} is not valid for pod ${metadata.name}`);
   const attempts = (attemptsOf(node, metadata.uid!).get(container) ?? []).filter((attempt) => attempt.state !== 'created');
   const attempt = attempts[previous ? 1 : 0];
   if (attempt) return { pod, uid: metadata.uid!, attempt };
   if (previous) throw new Fault('invalid', `previous terminated container "${container}" in pod "${metadata.name}" not found`);
-  const state = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].find((one) => one.name === container)?.state;
+  const state = [...(status?.ephemeralContainerStatuses ?? []), ...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].find((one) => one.name === container)?.state;
   throw new Fault('invalid', `container "${container}" in pod "${metadata.name}" is waiting to start: ${state?.waiting?.reason ?? 'ContainerCreating'}`);
 }
 
