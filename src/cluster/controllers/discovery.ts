@@ -1,6 +1,8 @@
 /** Which resources the API serves: for controllers that work on all of them. */
 import type { APIGroupList, APIResourceList } from '#api/kube/types.ts';
+import { Backoff } from '#lib/backoff.ts';
 import type { KubeClient, ResourceRef } from '#client/kube/types.ts';
+import type { ControllerContext } from '#cluster/machinery/types.ts';
 
 export interface Served {
   ref: ResourceRef;
@@ -13,8 +15,25 @@ const needed = ['list', 'watch', 'delete'];
 /** Served in two groups from one storage: the older one is enough. */
 const doubles = new Set(['events.k8s.io/events']);
 
-/** Each stored resource once, in the preferred version of its group. */
-export async function discover(client: KubeClient, signal: AbortSignal): Promise<Served[]> {
+/** Between two tries, in milliseconds: the first, and the longest. */
+const firstRetryMs = 100;
+const longestRetryMs = 10_000;
+
+/** Each stored resource once, in the preferred version of its group; tries until the API answers, or the signal (then nothing). */
+export async function discover({ client, clock, log, signal }: ControllerContext): Promise<readonly Served[]> {
+  const backoff = new Backoff(firstRetryMs, longestRetryMs);
+  while (!signal.aborted) {
+    try {
+      return await read(client, signal);
+    } catch (error) {
+      if (!signal.aborted) log.warn('the resources of the API cannot be read; trying again', { error });
+      await clock.sleep(backoff.next(), signal).catch(() => {});
+    }
+  }
+  return [];
+}
+
+async function read(client: KubeClient, signal: AbortSignal): Promise<Served[]> {
   const { groups } = await client.request<APIGroupList>('GET', '/apis', undefined, { signal });
   const versions = [{ group: '', version: 'v1', path: '/api/v1' }];
   for (const { name, preferredVersion, versions: [first] } of groups) {

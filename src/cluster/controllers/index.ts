@@ -9,6 +9,7 @@ import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
 import { nodeLifecycleController } from './nodelifecycle/controller.ts';
 import { podGarbageController } from './podgc/controller.ts';
+import { namespaceController } from './namespace/controller.ts';
 import { replicaSetController, replicationControllerController } from './replicaset/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
 import type { ClusterControllerFactory } from './types.ts';
@@ -23,6 +24,7 @@ export const controllers: readonly ClusterControllerFactory[] = [
   endpointsController,
   nodeLifecycleController,
   podGarbageController,
+  namespaceController,
 ];
 
 export interface ControllersOptions {
