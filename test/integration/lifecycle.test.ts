@@ -1,7 +1,7 @@
 /** How things end: namespaces with all in them, and what belongs to what was deleted. By the real API server in memory. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { KubeObject, Namespace } from '#api/kube/types.ts';
+import type { KubeObject, Namespace, ObjectMeta } from '#api/kube/types.ts';
 import { configMaps, namespaces, pods, serviceAccounts } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { configMap, pod } from '#cluster/apiserver/testing.ts';
@@ -34,4 +34,46 @@ test('a deleted namespace takes all that is in it: pods before what they use', a
   await eventually(() => assert.rejects(client.get<KubeObject>(namespaces, 'team'), /not found/));
   await makeNamespace(client, 'team');
   assert.deepEqual((await client.list(pods, { namespace: 'team' })).items, []);
+});
+
+async function child(client: KubeClient, name: string, ...owners: KubeObject[]): Promise<KubeObject> {
+  const ownerReferences = owners.map(({ metadata }) => ({ apiVersion: 'v1', kind: 'ConfigMap', name: metadata.name ?? '', uid: metadata.uid ?? '', blockOwnerDeletion: true }));
+  return await client.create(configMaps, configMap(name, {}, { ownerReferences }));
+}
+
+const isGone = (client: KubeClient, name: string): Promise<void> => eventually(() => assert.rejects(client.get(configMaps, name, 'default'), /not found/));
+const metadataOf = async (client: KubeClient, name: string): Promise<ObjectMeta> => (await client.get(configMaps, name, 'default')).metadata;
+
+test('what belongs to a deleted object goes after it, before it, or stays, as the deletion says', async (t) => {
+  const { client } = await startCluster(t);
+  for (const policy of ['Background', 'Foreground', 'Orphan'] as const) {
+    const owner = await child(client, `owner-${policy.toLowerCase()}`);
+    const middle = await child(client, `middle-${policy.toLowerCase()}`, owner);
+    await child(client, `leaf-${policy.toLowerCase()}`, middle);
+  }
+  // Held back, so that what waits for it can be seen to wait.
+  await client.patch(configMaps, 'leaf-foreground', { type: 'merge', body: { metadata: { finalizers: ['example.com/keep'] } } }, { namespace: 'default' });
+  for (const policy of ['Background', 'Foreground', 'Orphan'] as const) {
+    await client.delete(configMaps, `owner-${policy.toLowerCase()}`, { namespace: 'default', propagationPolicy: policy });
+  }
+  for (const name of ['owner-background', 'middle-background', 'leaf-background', 'owner-orphan']) await isGone(client, name);
+  assert.deepEqual((await metadataOf(client, 'middle-orphan')).ownerReferences ?? [], []);
+  assert.equal((await metadataOf(client, 'leaf-orphan')).ownerReferences?.length, 1);
+  await eventually(async () => assert.ok((await metadataOf(client, 'leaf-foreground')).deletionTimestamp));
+  assert.deepEqual((await metadataOf(client, 'owner-foreground')).finalizers, ['foregroundDeletion']);
+  assert.deepEqual((await metadataOf(client, 'middle-foreground')).finalizers, ['foregroundDeletion']);
+  await client.patch(configMaps, 'leaf-foreground', { type: 'merge', body: { metadata: { finalizers: null } } }, { namespace: 'default' });
+  for (const name of ['leaf-foreground', 'middle-foreground', 'owner-foreground']) await isGone(client, name);
+});
+
+test('an object that names an owner that never was, or another of its name, goes; one of two owners is enough to stay', async (t) => {
+  const { client } = await startCluster(t);
+  const owner = await child(client, 'owner');
+  const never = { ...owner, metadata: { ...owner.metadata, uid: '00000000-0000-4000-8000-000000000000' } };
+  await child(client, 'lost', never);
+  await child(client, 'half', never, owner);
+  await child(client, 'kept', owner);
+  await isGone(client, 'lost');
+  await eventually(async () => assert.deepEqual((await metadataOf(client, 'half')).ownerReferences?.map(({ uid }) => uid), [owner.metadata.uid]));
+  assert.ok(await metadataOf(client, 'kept'));
 });

@@ -94,7 +94,9 @@ class LocalClient implements KubeClient {
       const applying = { manager: context.fieldManager, force: patch.force ?? false, validation: 'Ignore' as const };
       return (await apply(this.#core, at, JSON.stringify(patch.body), applying, context)).object.object as T;
     }
-    const change = patchChange({ type: patch.type, value: patch.body }, at.resource, 'Ignore', context);
+    // A copy, as a request's body would be: what is frozen at the caller's becomes part of an object that is filled in.
+    const value: unknown = JSON.parse(JSON.stringify(patch.body));
+    const change = patchChange({ type: patch.type, value }, at.resource, 'Ignore', context);
     return (await update(this.#core, at, change, context, { retry: true })).object as T;
   }
 

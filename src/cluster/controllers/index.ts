@@ -7,9 +7,10 @@ import { createInformers } from '#cluster/machinery/informers.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
+import { garbageController } from './garbagecollector/controller.ts';
 import { nodeLifecycleController } from './nodelifecycle/controller.ts';
-import { podGarbageController } from './podgc/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
+import { podGarbageController } from './podgc/controller.ts';
 import { replicaSetController, replicationControllerController } from './replicaset/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
 import type { ClusterControllerFactory } from './types.ts';
@@ -25,6 +26,7 @@ export const controllers: readonly ClusterControllerFactory[] = [
   nodeLifecycleController,
   podGarbageController,
   namespaceController,
+  garbageController,
 ];
 
 export interface ControllersOptions {
