@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { VirtualClock } from '#lib/clock-virtual.ts';
+import { isFault } from '#lib/errors.ts';
 import { silentLogger } from '#lib/log.ts';
 import { storeSuite } from '../suite.ts';
 import type { Durability } from './store.ts';
@@ -40,12 +41,39 @@ for (const durability of ['disk', 'process'] as const) {
   });
 }
 
+const mayMount = process.getuid?.() === 0;
+
+test('embedded store: a full disk refuses what does not fit, and loses nothing', { skip: mayMount ? false : 'mounting a small disk needs root' }, async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'gantry-store-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory]);
+  const open = () => openEmbeddedStore({ directory: join(directory, 'store'), durability: 'disk', clock: new VirtualClock(), log: silentLogger });
+  try {
+    let store = await open();
+    const lease = await store.leases.grant(60);
+    let written = 0;
+    const fill = async (): Promise<never> => {
+      for (;; written++) await store.put(`k${written}`, new Uint8Array(200_000), { lease: lease.id });
+    };
+    await assert.rejects(fill(), (error) => isFault(error, 'internal') && error.message.includes('look for a full or failing disk'));
+    assert.deepEqual([store.revision(), await store.get(`k${written}`)], [written, undefined]);
+    assert.equal(await store.put('small', new Uint8Array(1)), written + 1);
+    await store.close();
+    store = await open();
+    assert.deepEqual([store.revision(), (await store.range('k', 'l')).count], [written + 1, written]);
+    await store.close();
+  } finally {
+    execFileSync('umount', ['-l', directory]);
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
 /** Runs a writer in its own process, kills it in full flight, and gives how many writes it was told of. */
 async function writeUntilKilled(directory: string, durability: Durability): Promise<number> {
   const script = `
     import { openEmbeddedStore } from '${new URL('./store.ts', import.meta.url).href}';
     import { systemClock } from '${import.meta.resolve('#lib/clock.ts')}';
-    import { silentLogger } from '${import.meta.resolve('#lib/log.ts')}';
+    import { isFault } from '#lib/errors.ts';
+import { silentLogger } from '${import.meta.resolve('#lib/log.ts')}';
     import { writeSync } from 'node:fs';
     const store = await openEmbeddedStore({ directory: ${JSON.stringify(directory)}, durability: '${durability}', clock: systemClock, log: silentLogger });
     for (let i = 0; ; i += 10) {

@@ -3,7 +3,7 @@ import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
-import type { Backend, Batch, Loaded, RecordId, StoredRecord } from '../mvcc/backend.ts';
+import type { Backend, Batch, Loaded, RecordId, RecordMeta, StoredRecord } from '../mvcc/backend.ts';
 import { MvccStore } from '../mvcc/store.ts';
 import type { Store } from '../types.ts';
 import { decodeKey, decodeMeta, decodeValue, encodeRecord, recordKey } from './codec.ts';
@@ -39,7 +39,8 @@ class LmdbBackend implements Backend {
 
   constructor(directory: string, durability: Durability) {
     // Without overlapping sync a commit is synced before its promise resolves, and not after it.
-    this.#root = open({ path: directory, noSubdir: false, maxDbs: 4, overlappingSync: false, noSync: durability === 'process' });
+    // Its batching by event turn rejects, where a commit fails, a promise that nobody can handle; each write is a batch anyway.
+    this.#root = open({ path: directory, noSubdir: false, maxDbs: 4, overlappingSync: false, eventTurnBatching: false, noSync: durability === 'process' });
     this.#records = this.#root.openDB({ name: 'records', keyEncoding: 'binary', encoding: 'binary' });
     this.#leases = this.#root.openDB({ name: 'leases', encoding: 'json' });
     this.#facts = this.#root.openDB({ name: 'facts', encoding: 'json' });
@@ -49,10 +50,18 @@ class LmdbBackend implements Backend {
     return {
       revision: this.#facts.get('revision') ?? 0,
       compacted: this.#facts.get('compacted') ?? 0,
-      records: this.#records.getRange().map(({ key, value }) => ({ key: decodeKey(value), ...decodeMeta(key, value) })),
+      records: this.#allRecords(),
       leases: [...this.#leases.getRange()].map(({ key, value }) => ({ id: key, ttlSeconds: value })),
       lastLease: this.#facts.get('lastLease') ?? 0,
     };
+  }
+
+  /** Without copying the values: what a view shows is overwritten by the next. */
+  *#allRecords(): Generator<{ key: string; record: RecordMeta }> {
+    for (const id of this.#records.getKeys()) {
+      const bytes = this.#records.getBinaryFast(id);
+      if (bytes) yield { key: decodeKey(bytes), record: decodeMeta(id, bytes) };
+    }
   }
 
   value(revision: number, sub: number): Uint8Array {
@@ -97,7 +106,20 @@ class LmdbBackend implements Backend {
     const committed = this.#root.batch(() => {
       operations = work();
     });
-    await Promise.all([committed, ...operations]);
+    try {
+      await Promise.all([committed, ...operations]);
+    } catch (error) {
+      throw await reasonOf(error);
+    }
     this.#root.resetReadTxn();
   }
+}
+
+/** What LMDB met, which the library's own error only leads to. */
+async function reasonOf(error: unknown): Promise<unknown> {
+  if (typeof error !== 'object' || error === null || !('commitError' in error)) return error;
+  return Promise.resolve(error.commitError).then(
+    () => error,
+    (reason: unknown) => reason,
+  );
 }

@@ -18,7 +18,7 @@ export class MemoryDisk implements Backend {
     return {
       revision: this.#revision,
       compacted: this.#compacted,
-      records: [...this.#byRevision.values()].flat(),
+      records: [...this.#byRevision.values()].flat().map(({ key, value: _value, ...record }) => ({ key, record })),
       leases: [...this.#leases.values()],
       lastLease: this.#lastLease,
     };

@@ -50,7 +50,7 @@ export interface Loaded {
   /** The newest revision that a compaction noted; records may go beyond. */
   revision: number;
   compacted: number;
-  records: Iterable<RecordMeta & { key: string }>;
+  records: Iterable<{ key: string; record: RecordMeta }>;
   leases: StoredLease[];
   lastLease: number;
 }

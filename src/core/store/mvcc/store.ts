@@ -122,7 +122,7 @@ export class MvccStore implements Store {
     this.#revision = revision;
     this.#compacted = compacted;
     const attached = new Map<string, number>();
-    for (const { key, ...record } of records) {
+    for (const { key, record } of records) {
       this.#index.add(key, record);
       this.#revision = Math.max(this.#revision, record.revision);
       if (record.lease !== 0 || attached.has(key)) attached.set(key, record.lease);
