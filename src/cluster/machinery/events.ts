@@ -4,7 +4,6 @@ import { isoSeconds } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
-import { hex } from '#lib/random.ts';
 import { events } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import type { ApiObject } from './types.ts';
@@ -63,6 +62,7 @@ class QueuedRecorder implements EventRecorder {
   readonly #allowed = new Map<string, { left: number; atMs: number }>();
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #said = 0;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -128,12 +128,19 @@ class QueuedRecorder implements EventRecorder {
     remember(this.#remembered, key, { name: created.metadata.name ?? '', count: 1 });
   }
 
+  /** Rises with time, as nanoseconds would, so that events sorted by name are in the order in which they happened. */
+  #suffix(): string {
+    const { clock, random } = this.#options;
+    const order = BigInt(this.#said++ % 1000) * 1000n + BigInt(random.int(1000));
+    return (BigInt(Math.trunc(clock.now())) * 1_000_000n + order).toString(16);
+  }
+
   #eventOf({ component, about, type, reason, message, time }: Draft, namespace: string): Event {
-    const { host, random } = this.#options;
+    const { host } = this.#options;
     return {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: `${(about.name ?? '').slice(0, 200)}.${hex(random, 8)}`, namespace },
+      metadata: { name: `${(about.name ?? '').slice(0, 200)}.${this.#suffix()}`, namespace },
       involvedObject: about,
       type,
       reason,
