@@ -9,7 +9,7 @@ import { copyOf } from '../storage/object.ts';
 /** The Service `kubernetes` and what is behind it: where pods find this server. */
 export async function publishKubernetesService(core: Core, clusterIP: string, { host, port }: Address): Promise<void> {
   const metadata = { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } };
-  await keep(core, { group: '', plural: 'services' }, {
+  const service = keep(core, { group: '', plural: 'services' }, {
     apiVersion: 'v1',
     kind: 'Service',
     metadata,
@@ -18,13 +18,13 @@ export async function publishKubernetesService(core: Core, clusterIP: string, { 
       ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: port }],
     },
   });
-  await keep(core, { group: '', plural: 'endpoints' }, {
+  const endpoints = keep(core, { group: '', plural: 'endpoints' }, {
     apiVersion: 'v1',
     kind: 'Endpoints',
     metadata: { name: 'kubernetes', namespace: 'default', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
     subsets: [{ addresses: [{ ip: host }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
   });
-  await keep(core, { group: 'discovery.k8s.io', plural: 'endpointslices' }, {
+  const slice = keep(core, { group: 'discovery.k8s.io', plural: 'endpointslices' }, {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
@@ -32,6 +32,7 @@ export async function publishKubernetesService(core: Core, clusterIP: string, { 
     endpoints: [{ addresses: [host], conditions: { ready: true } }],
     ports: [{ name: 'https', port, protocol: 'TCP' }],
   });
+  await Promise.all([service, endpoints, slice]);
 }
 
 /** Makes the object, or gives the present one these fields. */
