@@ -1,18 +1,20 @@
 import { mkdirSync } from 'node:fs';
 import type { Pod, Service } from '#api/kube/types.ts';
 import { every } from '#lib/clock.ts';
+import { isFault } from '#lib/errors.ts';
 import { pods as podsRef, services } from '#client/kube/resources.ts';
 import { createEventRecorder } from '#cluster/machinery/events.ts';
 import { createInformer } from '#cluster/machinery/informer.ts';
 import { podRecorder } from './events.ts';
 import { nodeFacts } from './node/facts.ts';
+import type { NodeFacts } from './node/facts.ts';
 import { registerNode, renewLease, reportNode } from './node/register.ts';
 import { PodManager } from './pod/manager.ts';
 import { startServer } from './server/server.ts';
 import type { Kubelet, KubeletOptions, NodeContext } from './types.ts';
 
 const leaseMs = 10_000;
-const statusMs = 60_000;
+const defaultStatusMs = 60_000;
 
 /** Starts the agent of a node: resolves when the node is registered and its pods are being worked on. */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
@@ -46,7 +48,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const warn = (what: string) => (error: unknown) => log.warn(what, { error });
   const timers = [
     every(node.clock, leaseMs, () => renewLease(node).catch(warn('the lease could not be renewed'))),
-    every(node.clock, statusMs, () => reportNode(node, facts, server.port).catch(warn('the status of the node could not be written'))),
+    every(node.clock, options.statusMs ?? defaultStatusMs, () => refreshNode(node, facts, server.port).catch(warn('the status of the node could not be written'))),
   ];
   await node.services.synced;
   const bound = createInformer<Pod>({ client, ref: podsRef, clock, log, signal, fieldSelector: `spec.nodeName=${node.nodeName}` });
@@ -64,6 +66,16 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       await Promise.all([bound.done, node.services.done]);
     },
   };
+}
+
+/** Somebody may have deleted the Node: as long as the agent lives, there is one. */
+async function refreshNode(node: NodeContext, facts: NodeFacts, port: number): Promise<void> {
+  try {
+    await reportNode(node, facts, port);
+  } catch (error) {
+    if (!isFault(error, 'not-found')) throw error;
+    await registerNode(node, facts, port);
+  }
 }
 
 async function ensurePodNetwork(node: NodeContext): Promise<void> {

@@ -213,7 +213,7 @@ export async function openNodeBed(): Promise<NodeBed> {
   const coreOf = async (): Promise<NodeCore> => ({ kernel: bed.kernel, containers: bed.containers, sandboxes: await openSandbox(), images: busyboxImages(), snapshots, networks, logs: createLogs() });
   const options = (core: NodeCore): KubeletOptions => ({
     client: api.client, core, clock: systemClock, random: systemRandom, log, nodeName: 'node-1', address: '127.0.0.1', root: join(bed.directory, 'kubelet'),
-    version: '0.0.0', podNetwork: { name: 'pods' }, instance, clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', refreshMs: 200,
+    version: '0.0.0', podNetwork: { name: 'pods' }, instance, clusterDns: ['10.96.0.10'], clusterDomain: 'cluster.local', refreshMs: 200, statusMs: 500,
     server: { cert: tls.cert, key: tls.key, clientCa: tls.cert, host: '127.0.0.1' },
   });
   const podsRef = { group: '', version: 'v1', resource: 'pods' };
@@ -248,8 +248,19 @@ export async function openNodeBed(): Promise<NodeBed> {
       for (const network of networks.list()) if (network.name === 'pods') await networks.remove(network.id);
       await networks.close();
       for (const table of bed.kernel.nft.tables()) if (table.endsWith(`gantry_${networkInstance}`)) bed.kernel.nft.run(`delete table ${table}`);
+      removeLinks(bed.kernel, `gb${networkInstance}`);
       await bed.end();
     },
   };
   return node;
+}
+
+/** The default bridge, which is made with the networks. */
+function removeLinks(kernel: NodeCore['kernel'], name: string): void {
+  const netlink = kernel.netlinks.open();
+  try {
+    netlink.deleteLink(name);
+  } finally {
+    netlink.close();
+  }
 }

@@ -69,6 +69,8 @@ export interface KubeletOptions {
   maxPods?: number;
   /** How often volumes made of API objects are brought up to date, in milliseconds; default 10 s. */
   refreshMs?: number;
+  /** How often the Node's status is written, in milliseconds; default a minute. */
+  statusMs?: number;
 }
 
 export interface Kubelet {
