@@ -16,6 +16,8 @@ import { nextAvailability, planReplicas, printReplicaPlan, replicaStatus } from 
 
 /** Sets worked on at a time. */
 const workers = 8;
+/** When to look again at a set whose creations and deletions have not all been seen, in milliseconds. */
+const unmetMs = 60_000;
 /** Index over sets: the uid of their controller, and the namespace. */
 const byOwner = 'replicaset-owner';
 const byNamespace = 'replicaset-namespace';
@@ -63,7 +65,8 @@ async function reconcileSet<T extends ApiObject>(key: string, { context, kind, s
   const related = siblings.flatMap((sibling) => pods.byIndex(byController, sibling.metadata.uid ?? ''));
   const observed = observeReplicas(set, pods, related);
   // While the copy is behind, only the status is told.
-  const plan = expectations.met(key) ? planReplicas(observed) : [];
+  const met = expectations.met(key);
+  const plan = met ? planReplicas(observed) : [];
   if (plan.length > 0) log.child(kind.component).debug('plan', { key, plan: printReplicaPlan(plan) });
   const failure = await executeReplicas({ context, expectations, kind }, set, plan);
   const status = replicaStatus(observed, failure, clock.now());
@@ -71,7 +74,8 @@ async function reconcileSet<T extends ApiObject>(key: string, { context, kind, s
     await client.update(kind.ref, { ...object, status }, { subresource: 'status', name: set.metadata.name, namespace: set.metadata.namespace, signal });
   }
   if (failure) throw new Fault('unavailable', `pods of ${set.kind} ${key}: ${failure.message}`);
-  return nextAvailability(observed, clock.now());
+  const again = nextAvailability(observed, clock.now());
+  return met ? again : Math.min(again ?? Infinity, unmetMs);
 }
 
 interface Followed<T extends ApiObject> {
