@@ -1,4 +1,4 @@
-/** `/openapi/v3`: an index of documents, one for each group version, each made when it is first asked for. */
+/** `/openapi/v3`: an index of documents, one for each group version; `/openapi/v2`: all in one. Made when first asked for. */
 import { createHash } from 'node:crypto';
 import { openApiV3 } from '#api/kube/openapi.ts';
 import { apiVersionOf } from '#api/kube/types.ts';
@@ -8,6 +8,7 @@ import type { ResourceTable } from '../resource-table.ts';
 import { notAcceptable, noSuchPath } from '../status.ts';
 import type { PathRoute } from './routes.ts';
 import { sendTagged } from './routes.ts';
+import { openApiV2 } from './openapi-v2.ts';
 import { gitVersion } from './version.ts';
 
 const root = '/openapi/v3';
@@ -37,7 +38,23 @@ function documentsOf(table: ResourceTable): Map<string, Document> {
   return found;
 }
 
+const allInOne = new WeakMap<ResourceTable, Buffer>();
+
 export const openApiRoutes: readonly PathRoute[] = [
+  {
+    path: '/openapi/v2',
+    serve: async (exchange) => {
+      requireJson(exchange);
+      const { resources } = exchange.server.core;
+      let bytes = allInOne.get(resources);
+      if (!bytes) {
+        const documents = [...documentsOf(resources).values()].map((document) => JSON.parse(document.bytes.toString()) as { [key: string]: unknown });
+        bytes = Buffer.from(JSON.stringify(openApiV2(documents, gitVersion())));
+        allInOne.set(resources, bytes);
+      }
+      await sendTagged(exchange, 'application/json', bytes);
+    },
+  },
   {
     path: root,
     serve: async (exchange) => {

@@ -122,6 +122,18 @@ void test('aggregated discovery is tagged, and not sent twice', async (t) => {
   assert.ok('io.k8s.api.apps.v1.Deployment' in ((document.json()['components'] as { schemas: object }).schemas));
 });
 
+void test('the older form of the API description stands on its own', async (t) => {
+  const { raw } = await startTestServer(t);
+  const text = (await raw({ path: '/openapi/v2' })).bytes.toString();
+  const document = JSON.parse(text) as { swagger: string; definitions: object; paths: Record<string, { post?: { parameters: { in: string }[] } }> };
+  assert.equal(document.swagger, '2.0');
+  assert.equal(document.paths['/api/v1/namespaces/{namespace}/pods']?.post?.parameters[0]?.in, 'body');
+  const names = new Set([...text.matchAll(/"#\/definitions\/([^"]+)"/g)].map(([, name]) => name ?? ''));
+  assert.deepEqual([...names].filter((name) => !Object.hasOwn(document.definitions, name)), []);
+  assert.ok(!text.includes('#/components'));
+  assert.equal((await raw({ path: '/openapi/v2', headers: { accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' } })).code, 406);
+});
+
 void test('bookmarks come each minute; a watch with initial events says when they end', async (t) => {
   const clock = new VirtualClock();
   const { admin, raw } = await startTestServer(t, { clock });
