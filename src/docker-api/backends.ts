@@ -52,7 +52,7 @@ export interface ContainerBackend {
   list(options: ListContainersOptions): Promise<containers.ContainerSummary[]>;
   create(request: containers.CreateRequest, options: { name?: string; platform?: string }): Promise<containers.CreateResponse>;
   inspect(reference: string, options?: { size?: boolean }): Promise<containers.ContainerInspect>;
-  start(reference: string, options?: { detachKeys?: string }): Promise<void>;
+  start(reference: string): Promise<void>;
   stop(reference: string, options: StopOptions): Promise<void>;
   restart(reference: string, options: StopOptions): Promise<void>;
   /** `signal` as given: a name with or without SIG, or a number. */
@@ -61,7 +61,7 @@ export interface ContainerBackend {
   unpause(reference: string): Promise<void>;
   rename(reference: string, name: string): Promise<void>;
   update(reference: string, request: containers.UpdateRequest): Promise<{ Warnings: string[] | null }>;
-  remove(reference: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
+  remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void>;
   /** Resolves once it is registered, so that a `start` that follows cannot outrun it. */
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<{ result: Promise<containers.WaitResponse> }>;
   /** `tty`: whether the streams are raw. Connected when it resolves. */

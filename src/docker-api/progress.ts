@@ -62,3 +62,46 @@ export function drained(call: Call): Promise<void> {
     call.response.on('close', done);
   });
 }
+
+/** Bytes that are gathered before they are written. */
+const batchBytes = 64 * 1024;
+
+/** Gathers small pieces, so that a million lines are not a million writes; what is gathered goes out in the same turn of the loop. */
+export class BatchedBody {
+  readonly #call: Call;
+  #pieces: Uint8Array[] = [];
+  #size = 0;
+  #scheduled = false;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  /** Waits where the client does not take more. */
+  async write(piece: Uint8Array): Promise<void> {
+    this.#pieces.push(piece);
+    this.#size += piece.length;
+    if (this.#size >= batchBytes) {
+      if (!this.#flush()) await drained(this.#call);
+    } else if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
+    }
+  }
+
+  end(): void {
+    this.#flush();
+    this.#call.response.end();
+  }
+
+  #flush(): boolean {
+    if (this.#pieces.length === 0 || this.#call.response.destroyed) return true;
+    const whole = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.#size = 0;
+    return this.#call.response.write(whole);
+  }
+}

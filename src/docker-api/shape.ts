@@ -13,8 +13,15 @@ export function shapeImage(image: ImageInspect, version: number): object {
   };
 }
 
+/** Below 1.43 an image without names had one that said so. */
 export function shapeImageSummary(image: ImageSummary, version: number): object {
-  return version < 44 ? { ...image, VirtualSize: image.Size } : image;
+  if (version >= 44) return image;
+  const nameless = version < 43 && image.RepoTags.length === 0;
+  return {
+    ...image,
+    VirtualSize: image.Size,
+    ...(nameless ? { RepoTags: ['<none>:<none>'], RepoDigests: image.RepoDigests.length > 0 ? image.RepoDigests : ['<none>@<none>'] } : {}),
+  };
 }
 
 export function shapeDiskUsage(usage: DiskUsageResponse, version: number): object {

@@ -33,7 +33,7 @@ export interface Engine {
   networks: NetworksBackend;
   volumes: VolumesBackend;
   events: EventLog;
-  /** Stops all running containers, each with its own signal and time. */
+  /** Stops all running containers, each with its own signal and time; the next engine starts those whose policy says so. */
   stopAll(): Promise<void>;
   /** Lets go of everything; containers run on. */
   close(): Promise<void>;
@@ -92,8 +92,8 @@ function follow(context: ContainerContext, lifecycle: Lifecycle, event: Containe
 
 async function stopAll(context: ContainerContext, lifecycle: Lifecycle): Promise<void> {
   await forEachLimit(context.set.list(), recoverLimit * 4, async (record) => {
-    await lifecycle.stop(record.id, {}).catch((error: unknown) => {
-      if (!isFault(error, 'not-modified', 'not-found')) throw error;
+    await lifecycle.stopWithEngine(record.id).catch((error: unknown) => {
+      if (!isFault(error, 'not-found')) throw error;
     });
   });
 }

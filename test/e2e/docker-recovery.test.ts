@@ -51,6 +51,18 @@ describe('recovery', { skip: whyNoDocker() }, () => {
     await engine.ok('network', 'rm', 'own');
   });
 
+  test('what stops with the engine starts with it again, by its policy', async () => {
+    await engine.ok('run', '-d', '--name', 'service', '--restart', 'unless-stopped', 'bb:1', 'sh', '-c', 'trap exit TERM; sleep 1000 & wait');
+    await engine.ok('run', '-d', '--name', 'task', 'bb:1', 'sh', '-c', 'trap exit TERM; sleep 1000 & wait');
+    await engine.ok('run', '-d', '--name', 'off', '--restart', 'unless-stopped', 'bb:1', 'sleep', '1000');
+    await engine.ok('stop', '-t', '0', 'off');
+    await engine.engine.stopAll();
+    assert.equal(await engine.ok('ps', '-q'), '');
+    await engine.reopen();
+    assert.equal(await engine.ok('ps', '--format', '{{.Names}}'), 'service');
+    await engine.ok('rm', '-f', 'service', 'task', 'off');
+  });
+
   test('what a creation left that was cut off is swept away', async () => {
     const id = 'ab'.repeat(32);
     const { snapshots, volumes, images } = engine.runtime;

@@ -4,7 +4,7 @@ import type { Call } from '../call.ts';
 import { parameter, skipJsonBody } from '../call.ts';
 import { frame } from '../frames.ts';
 import { hijack } from '../hijack.ts';
-import { drained, sendJsonLines } from '../progress.ts';
+import { BatchedBody, sendJsonLines } from '../progress.ts';
 import { flag, text, timestamp } from '../query.ts';
 import type { Route } from '../router.ts';
 
@@ -56,17 +56,18 @@ function tailLines(call: Call): number | undefined {
 }
 
 async function writeEntries(call: Call, entries: AsyncIterable<LogChunk>, show: { tty: boolean; timestamps: boolean; details: boolean }): Promise<void> {
+  const body = new BatchedBody(call);
   try {
     for await (const entry of entries) {
       if (call.response.destroyed) return;
       const prefix = `${show.timestamps ? `${nanoTime(entry.time)} ` : ''}${show.details ? ' ' : ''}`;
       const data = prefix === '' ? entry.data : Buffer.concat([Buffer.from(prefix), entry.data]);
-      if (!call.response.write(show.tty ? data : frame(entry.stream, data))) await drained(call);
+      await body.write(show.tty ? data : frame(entry.stream, data));
     }
   } catch (error) {
     if (!call.signal.aborted) throw error;
   }
-  call.response.end();
+  body.end();
 }
 
 /** RFC 3339 with nine decimals. */

@@ -30,7 +30,7 @@ export const containerRoutes: readonly Route[] = [
   { method: 'POST', path: '/containers/create', handle: create },
   { method: 'POST', path: '/containers/prune', handle: prune },
   { method: 'GET', path: '/containers/{id}/json', handle: inspect },
-  action('start', (call, id) => call.backends.containers.start(id, { detachKeys: text(call.query, 'detachKeys') })),
+  action('start', start),
   action('stop', (call, id) => call.backends.containers.stop(id, stopOptions(call))),
   action('restart', (call, id) => call.backends.containers.restart(id, stopOptions(call))),
   action('kill', (call, id) => call.backends.containers.kill(id, text(call.query, 'signal') || undefined)),
@@ -45,6 +45,11 @@ export const containerRoutes: readonly Route[] = [
   { method: 'DELETE', path: '/containers/{id}', handle: remove },
   { method: 'POST', path: '/commit', handle: commit },
 ];
+
+async function start(call: Call, id: string): Promise<void> {
+  if (text(call.query, 'checkpoint') !== '') throw new Fault('not-implemented', 'starting from a checkpoint is not implemented by Gantry yet');
+  await call.backends.containers.start(id);
+}
 
 async function list(call: Call): Promise<void> {
   const options = {
@@ -121,7 +126,8 @@ async function changes(call: Call): Promise<void> {
 }
 
 async function remove(call: Call): Promise<void> {
-  const options = { force: flag(call.query, 'force'), volumes: flag(call.query, 'v'), link: flag(call.query, 'link') };
+  if (flag(call.query, 'link')) throw new Fault('not-implemented', 'removing a link (docker rm --link) is not implemented by Gantry, which has no links');
+  const options = { force: flag(call.query, 'force'), volumes: flag(call.query, 'v') };
   await call.backends.containers.remove(parameter(call, 'id'), options);
   sendEmpty(call, 204);
 }

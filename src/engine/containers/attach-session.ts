@@ -28,7 +28,10 @@ export class AttachSession {
   #end: (() => void) | undefined;
   #ended = false;
   #paused = false;
-  #inputEnded = false;
+  /** History is shown first: live output waits. */
+  #held = false;
+  #wake: (() => void)[] = [];
+  #input: Promise<void> = Promise.resolve();
 
   constructor(options: AttachSessionOptions) {
     this.#options = options;
@@ -46,11 +49,10 @@ export class AttachSession {
       return;
     }
     this.#streams = streams;
-    if (this.#paused) streams.pause();
+    if (this.#paused || this.#held) streams.pause();
     streams.onOutput((stream, data) => this.deliver(stream, data));
     streams.onEnd(() => this.finish());
     this.#connected.resolve(streams);
-    if (this.#inputEnded) streams.endInput();
   }
 
   /** Output for the client; kept until it listens. */
@@ -60,10 +62,35 @@ export class AttachSession {
     else this.#early.push([stream, data]);
   }
 
+  /** Shows what was printed before, as fast as the client takes it, then lets live output follow. */
+  async replay(entries: AsyncIterable<{ stream: 'stdout' | 'stderr'; data: Uint8Array }>): Promise<void> {
+    try {
+      for await (const { stream, data } of entries) {
+        while ((this.#paused || !this.#output) && !this.#ended) await new Promise<void>((resolve) => this.#wake.push(resolve));
+        if (this.#ended) return;
+        this.deliver(stream, data);
+      }
+    } finally {
+      this.#held = false;
+      if (!this.#paused) this.#streams?.resume();
+    }
+  }
+
+  /** Live output waits until `replay` is through. */
+  hold(): void {
+    this.#held = true;
+    this.#streams?.pause();
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+
   /** No output will come any more. */
   finish(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#wakeAll();
     this.#connected.resolve(undefined);
     this.#options.onClose();
     if (this.#output) this.#end?.();
@@ -72,6 +99,7 @@ export class AttachSession {
   onOutput(handler: Output): void {
     this.#output = handler;
     for (const [stream, data] of this.#early.splice(0)) handler(stream, data);
+    this.#wakeAll();
   }
 
   onEnd(handler: () => void): void {
@@ -79,7 +107,14 @@ export class AttachSession {
     if (this.#ended) handler();
   }
 
-  async write(data: Uint8Array): Promise<void> {
+  /** In order; waits for the run, and for the process to take it. */
+  write(data: Uint8Array): Promise<void> {
+    const written = this.#input.then(() => this.#write(data));
+    this.#input = written.catch(() => {});
+    return written;
+  }
+
+  async #write(data: Uint8Array): Promise<void> {
     if (!this.#options.stdin || this.#ended) return;
     const { forward, detached } = this.#keys?.feed(data) ?? { forward: data, detached: false };
     const streams = this.#streams ?? (await this.#connected.promise);
@@ -90,10 +125,10 @@ export class AttachSession {
     this.#streams?.close();
   }
 
+  /** After all that was written. */
   endInput(): void {
     if (!this.#options.stdin) return;
-    this.#inputEnded = true;
-    this.#streams?.endInput();
+    void this.#input.then(async () => (this.#streams ?? (await this.#connected.promise))?.endInput());
   }
 
   pause(): void {
@@ -103,13 +138,15 @@ export class AttachSession {
 
   resume(): void {
     this.#paused = false;
-    this.#streams?.resume();
+    if (!this.#held) this.#streams?.resume();
+    this.#wakeAll();
   }
 
   /** The client went away; the process stays. */
   close(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#wakeAll();
     this.#connected.resolve(undefined);
     this.#streams?.close();
     this.#options.onClose();

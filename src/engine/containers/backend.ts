@@ -74,7 +74,7 @@ export class ContainersBackend {
     return updateContainer(this.#context, reference, request);
   }
 
-  async remove(reference: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void> {
+  async remove(reference: string, options: { force: boolean; volumes: boolean }): Promise<void> {
     await this.#lifecycle.remove(reference, options);
   }
 

@@ -75,7 +75,7 @@ export class Lifecycle {
     const delay = restartDelay({
       policy: record.hostConfig.RestartPolicy,
       exitCode: exit.code,
-      manuallyStopped: record.state.manuallyStopped,
+      manuallyStopped: record.state.manuallyStopped || live.stopsWithEngine,
       restartCount: record.state.restartCount,
       ranMs,
       lastDelay: live.restartDelay,
@@ -126,11 +126,20 @@ export class Lifecycle {
     emitContainer(this.#context, record, 'stop');
   }
 
-  async #stopRunning(record: ContainerRecord, options: StopOptions): Promise<void> {
+  /** For the engine's own end: its start applies the restart policies as if nobody had stopped it. */
+  async stopWithEngine(id: string): Promise<void> {
+    const record = this.#context.set.must(id);
+    if (!isRunning(record)) return;
+    this.#context.set.live(id).stopsWithEngine = true;
+    await this.#stopRunning(record, {}, false);
+    emitContainer(this.#context, record, 'stop');
+  }
+
+  async #stopRunning(record: ContainerRecord, options: StopOptions, byHand = true): Promise<void> {
     const { set, containers, clock } = this.#context;
     const signal = parseSignal(options.signal ?? record.config.StopSignal ?? String(sigterm));
     const seconds = options.timeout ?? record.config.StopTimeout ?? defaultStopSeconds;
-    if (await this.#markStopped(record.id)) return;
+    if (await this.#markStopped(record.id, byHand)) return;
     const over = new AbortController();
     const ended = set.live(record.id).wait('not-running', over.signal);
     if (set.get(record.id)?.state.status === 'paused') await this.#ignoreGone(containers.resume(record.id));
@@ -145,13 +154,13 @@ export class Lifecycle {
   }
 
   /** No policy starts it any more. True where nothing ran: it waited for its restart, which is off now. */
-  #markStopped(id: string): Promise<boolean> {
+  #markStopped(id: string, byHand = true): Promise<boolean> {
     const { set } = this.#context;
     return set.lock(id, async (record) => {
       const live = set.live(id);
       const waiting = record.state.status === 'restarting';
       live.cancelRestart();
-      await set.setState(id, { manuallyStopped: true, ...(waiting ? { status: 'exited' as const } : {}) });
+      await set.setState(id, { ...(byHand ? { manuallyStopped: true } : {}), ...(waiting ? { status: 'exited' as const } : {}) });
       return waiting || !isRunning(record);
     });
   }

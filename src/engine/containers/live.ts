@@ -22,6 +22,8 @@ export class Live {
   restartTimer: Timer | undefined;
   /** Milliseconds before the next restart by policy. */
   restartDelay = 0;
+  /** The engine ends: no policy starts it now, but the next engine may. */
+  stopsWithEngine = false;
   #waiters = new Set<Waiter>();
 
   wait(condition: WaitCondition, signal: AbortSignal): Promise<WaitResponse> {

@@ -51,13 +51,11 @@ export async function attach(context: ContainerContext, reference: string, optio
     if (now.state.status === 'paused') throw new Fault('conflict', `container ${now.id} is paused, unpause the container before attach`);
     if (now.state.status === 'restarting') throw new Fault('conflict', `container ${now.id} is restarting, wait until the container is running`);
     emitContainer(context, now, 'attach');
-    if (options.logs) await replay(context, now, streams);
-    if (!options.stream) {
-      streams.finish();
-      return;
-    }
-    live.sessions.add(streams);
-    if (isAlive(now)) await connectSession(context, now.id, streams).catch((error: unknown) => endIfOver(context, now.id, streams, error));
+    if (options.logs) streams.hold();
+    if (options.stream) live.sessions.add(streams);
+    if (options.stream && isAlive(now)) await connectSession(context, now.id, streams).catch((error: unknown) => endIfOver(context, now.id, streams, error));
+    if (options.logs) void replay(context, now, streams, options.stream);
+    else if (!options.stream) streams.finish();
   });
   return { tty, streams };
 }
@@ -68,10 +66,16 @@ function endIfOver(context: ContainerContext, id: string, streams: AttachSession
   streams.finish();
 }
 
-async function replay(context: ContainerContext, record: ContainerRecord, streams: AttachSession): Promise<void> {
+/** What was printed before this moment; what comes after it comes live. */
+async function replay(context: ContainerContext, record: ContainerRecord, streams: AttachSession, stays: boolean): Promise<void> {
   const path = logPathOf(context, record);
-  if (path === undefined) return;
-  for await (const entry of context.logs.read(path, {})) streams.deliver(entry.stream, entry.data);
+  const until = BigInt(context.clock.now()) * 1_000_000n;
+  try {
+    if (path !== undefined) await streams.replay(context.logs.read(path, { until }));
+  } catch (error) {
+    context.log.warn('cannot replay the log to a client', { id: record.id, error });
+  }
+  if (!stays) streams.finish();
 }
 
 export function logs(context: ContainerContext, reference: string, options: LogsOptions, signal: AbortSignal): { tty: boolean; entries: AsyncIterable<LogEntry> } {
