@@ -19,14 +19,15 @@ export function block(cidr: string): Ipv4Block {
   return must(parseCidr(cidr), `IPv4 block ${cidr}`);
 }
 
-/** The first subnet of the pools that overlaps nothing in `taken`; `exhausted` where none is left. */
-export function chooseSubnet(pools: readonly { block: string; size: number }[], taken: readonly Ipv4Block[]): string {
+/** The first subnet of the pools, after `skip` others, that overlaps nothing in `taken`; `exhausted` where none is left. */
+export function chooseSubnet(pools: readonly { block: string; size: number }[], taken: readonly Ipv4Block[], skip = 0): string {
+  let left = skip;
   for (const pool of pools) {
     const whole = block(pool.block);
     const step = 2 ** (32 - pool.size);
     for (let base = whole.base; base < whole.base + blockSize(whole); base += step) {
       const candidate = { base, prefix: pool.size };
-      if (!taken.some((t) => overlaps(t, candidate))) return formatBlock(candidate);
+      if (!taken.some((t) => overlaps(t, candidate)) && left-- === 0) return formatBlock(candidate);
     }
   }
   throw new Fault(

@@ -71,6 +71,23 @@ describe('networks', { skip }, () => {
     await assert.rejects(networks.create({ name: 'host', driver: 'bridge' }), /operation is not permitted on predefined host network/);
   });
 
+  test('what a crash left in the kernel and in no record is cleared, or completed', async () => {
+    const instance = hex(systemRandom, 3);
+    const { defaultBridge, table } = linkNames(instance);
+    const netlink = kernel.netlinks.open();
+    netlink.createBridge(defaultBridge);
+    netlink.createDummy(linkNames(instance).hostEnd('0123456789'));
+    try {
+      const crashed = await openNetworks({ kernel, records: createRecords(createMemoryStore()), instance, clock: systemClock, random: systemRandom, log: createLogger({ write: () => {} }) });
+      assert.deepEqual(netlink.links().filter((l) => l.name.includes(instance)).map((l) => [l.name, l.kind]), [[defaultBridge, 'bridge']]);
+      await crashed.close();
+    } finally {
+      kernel.nft.run(dropTable(table));
+      netlink.deleteLink(defaultBridge);
+      netlink.close();
+    }
+  });
+
   test('endpoints of one network reach each other and the host', async () => {
     const a = await sandbox('a');
     const b = await sandbox('b');
@@ -154,6 +171,8 @@ describe('networks', { skip }, () => {
     }
     await networks.detach(two.id, 'a');
     assert.deepEqual(networks.published('a'), []);
+    // and comes back by the name that it had
+    assert.equal((await networks.attach(one.id, { sandboxId: 'a', namespace })).interfaceName, 'eth0');
   });
 
   test('point to point, neighbours meet through the host; without enable_icc they do not meet', async () => {
@@ -187,6 +206,7 @@ describe('networks', { skip }, () => {
       [{ name: 'x', driver: 'bridge', options: { 'com.docker.network.driver.mtu': '12' } }, /driver.mtu takes a number from 68/],
       [{ name: 'x', driver: 'bridge', options: { 'com.docker.network.bridge.enable_icc': 'perhaps' } }, /takes true or false/],
       [{ name: 'x', driver: 'bridge', options: { 'com.docker.network.bridge.name': 'a-name-that-is-too-long' } }, /up to 15/],
+      [{ name: 'x', driver: 'bridge', options: { 'com.docker.network.bridge.name': 'lo' } }, /has a link lo already/],
       [{ name: 'x', driver: 'bridge', ipam: { config: [{ subnet: '10.213.8.1/24' }] } }, /should be 10\.213\.8\.0\/24/],
     ];
     for (const [spec, message] of refused) await assert.rejects(networks.create(spec), message);

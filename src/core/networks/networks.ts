@@ -48,6 +48,10 @@ function attempt(action: () => void, onFailure: (error: unknown) => void): void 
   }
 }
 
+/** How many free subnets are drawn from, and how often, before one is shared with another instance. */
+const subnetChoices = 8;
+const subnetTries = 8;
+
 /** Serialises what changes the networks' set and a sandbox's endpoints. */
 const setKey = 'networks';
 
@@ -60,18 +64,18 @@ export class BridgeNetworks implements Networks {
 
   constructor(parts: NetworkParts) {
     this.#parts = parts;
-    this.#links = new EndpointLinks(parts.host);
+    this.#links = new EndpointLinks(parts.host, parts.clock);
   }
 
   /** Completes the kernel to the records: bridges, rules, sockets; drops links that no record names. */
   async recover(): Promise<void> {
     const { host, networks, endpoints, published, kernel, names, log } = this.#parts;
     host.enableForwarding();
-    for (const name of predefined) if (!this.#byName(name)) await networks.put(this.#predefined(name));
+    this.#dropStrayLinks();
+    for (const name of predefined) if (!this.#byName(name)) await networks.put(this.#raise((skip) => this.#predefined(name, skip)));
     for (const network of networks.list()) if (network.bridge) this.#ensureBridge(network, network.bridge);
     attempt(() => acceptForwarding(kernel.nft, names.defaultBridge), (error) => log.warn('the rules of another firewall cannot be read; it may keep containers from the network', { error }));
     for (const endpoint of endpoints.list()) this.#addresses.hold(endpoint.networkId, endpoint.address);
-    this.#dropStrayLinks();
     const { ports, itself } = published.rules();
     kernel.nft.run(wholeTable(names.table, this.#bridgeRules(), ports) + addElements(names.table, itself));
     await published.recover((id, error) => log.warn('a published port was taken while the daemon was away', { sandbox: id, error }));
@@ -96,9 +100,8 @@ export class BridgeNetworks implements Networks {
     return this.#mutex.run(setKey, async () => {
       checkSpec(spec, this.list());
       const id = hex(this.#parts.random, 32);
-      const network = this.#describe(id, spec);
+      const network = this.#raise((skip) => this.#describe(id, spec, skip), (spec.ipam?.config ?? []).some((c) => c.subnet));
       const bridge = network.bridge ?? '';
-      this.#ensureBridge(network, bridge);
       try {
         this.#parts.kernel.nft.run(addElements(this.#parts.names.table, bridgeElements(this.#bridgeRule(network))));
         return await this.#parts.networks.put(network);
@@ -113,7 +116,7 @@ export class BridgeNetworks implements Networks {
     return this.#mutex.run(setKey, async () => {
       const network = this.#known(id);
       if (network.predefined) throw new Fault('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
-      if (this.endpoints({ network: id }).length > 0) throw new Fault('forbidden', `error while removing network: network ${network.name} id ${id} has active endpoints`);
+      if (this.endpoints({ network: id }).length > 0 || this.#addresses.count(id) > 0) throw new Fault('forbidden', `error while removing network: network ${network.name} id ${id} has active endpoints`);
       const rule = this.#bridgeRule(network);
       this.#parts.kernel.nft.run(deleteElements(this.#parts.names.table, bridgeElements(rule)));
       this.#parts.host.deleteLink(rule.bridge);
@@ -129,6 +132,7 @@ export class BridgeNetworks implements Networks {
       if (this.endpoints({ network: networkId, sandbox: spec.sandboxId }).length > 0) {
         throw new Fault('forbidden', `endpoint with name ${spec.aliases?.[0] ?? spec.sandboxId.slice(0, 12)} already exists in network ${network.name}`);
       }
+      this.#links.settle(spec.sandboxId);
       const address = this.#addresses.take(network, spec.address);
       try {
         const endpoint = this.#endpoint(network, spec, address);
@@ -145,10 +149,11 @@ export class BridgeNetworks implements Networks {
   detach(networkId: string, sandboxId: string): Promise<void> {
     return this.#mutex.run(sandboxId, async () => {
       for (const endpoint of this.endpoints({ network: networkId, sandbox: sandboxId })) {
-        this.#links.leave(endpoint);
+        const left = this.endpoints({ sandbox: sandboxId }).filter((e) => e !== endpoint);
+        if (left.length > 0) this.#links.leave(endpoint);
+        else this.#links.retire(endpoint);
         await this.#parts.endpoints.delete(endpoint.id);
         this.#addresses.release(networkId, endpoint.address);
-        const left = this.endpoints({ sandbox: sandboxId });
         this.#links.restoreDefaultRoute(endpoint.namespace, left);
         await this.#parts.published.move(sandboxId, endpoint.address, left.find((e) => e.gateway !== undefined)?.address);
       }
@@ -196,6 +201,7 @@ export class BridgeNetworks implements Networks {
   async close(): Promise<void> {
     for (const server of this.#servers.values()) server.close();
     this.#servers.clear();
+    this.#links.settle();
     this.#parts.published.close();
   }
 
@@ -243,7 +249,7 @@ export class BridgeNetworks implements Networks {
     };
   }
 
-  #describe(id: string, spec: NetworkSpec): Network {
+  #describe(id: string, spec: NetworkSpec, skip: number): Network {
     const options = spec.options ?? {};
     const bridge = options['com.docker.network.bridge.name'] ?? this.#parts.names.bridge(id);
     checkLinkName(bridge, 'com.docker.network.bridge.name');
@@ -256,7 +262,7 @@ export class BridgeNetworks implements Networks {
       attachable: spec.attachable ?? false,
       enableIPv6: false,
       createdAt: this.#parts.clock.now(),
-      ipam: { driver: 'default', config: [chooseIpam(spec, this.list(), this.#parts.host.taken())], options: spec.ipam?.options ?? {} },
+      ipam: { driver: 'default', config: [chooseIpam(spec, this.list(), this.#parts.host.taken(), skip)], options: spec.ipam?.options ?? {} },
       options,
       labels: spec.labels ?? {},
       bridge,
@@ -265,7 +271,7 @@ export class BridgeNetworks implements Networks {
     return network;
   }
 
-  #predefined(name: (typeof predefined)[number]): Network {
+  #predefined(name: (typeof predefined)[number], skip: number): Network {
     const base = { id: hex(this.#parts.random, 32), name, predefined: true, internal: false, attachable: false, enableIPv6: false, createdAt: this.#parts.clock.now(), labels: {} };
     if (name !== 'bridge') return { ...base, driver: name, ipam: { driver: 'default', config: [], options: {} }, options: {} };
     const bridge = this.#parts.names.defaultBridge;
@@ -278,8 +284,22 @@ export class BridgeNetworks implements Networks {
       option('bridge.name', bridge),
       option('driver.mtu', String(this.#parts.host.uplinkMtu())),
     ]);
-    const config = chooseIpam({ name }, this.list(), this.#parts.host.taken());
+    const config = chooseIpam({ name }, this.list(), this.#parts.host.taken(), skip);
     return { ...base, driver: 'bridge', ipam: { driver: 'default', config: [config], options: {} }, options, bridge };
+  }
+
+  /** A new network and its bridge; with another subnet, unless it was asked for, where somebody took it at the same moment. */
+  #raise(make: (skip: number) => Network, asked = false): Network {
+    const { host, random } = this.#parts;
+    for (let tries = 0, network = make(0); ; tries++, network = make(random.int(subnetChoices))) {
+      const { bridge } = network;
+      if (bridge === undefined) return network;
+      if (host.has(bridge)) throw new Fault('conflict', `network ${network.name}: this host has a link ${bridge} already: choose another com.docker.network.bridge.name`);
+      this.#ensureBridge(network, bridge);
+      const subnet = network.ipam.config[0]?.subnet ?? '';
+      if (asked || tries === subnetTries || !host.contested(bridge, subnet)) return network;
+      host.deleteLink(bridge);
+    }
   }
 
   #ensureBridge(network: Network, bridge: string): void {

@@ -59,14 +59,14 @@ export function checkSpec(spec: NetworkSpec, existing: readonly Network[]): void
   if (driver && driver !== 'default') throw new Fault('not-found', `could not resolve driver ${driver} in registry: only the default IPAM driver is there`);
 }
 
-/** The subnet asked for, checked, or a free one. */
-export function chooseIpam(spec: Pick<NetworkSpec, 'name' | 'ipam' | 'internal'>, existing: readonly Network[], taken: readonly string[]): IpamConfig {
+/** The subnet asked for, checked, or the first free one after `skip` others. */
+export function chooseIpam(spec: Pick<NetworkSpec, 'name' | 'ipam'>, existing: readonly Network[], taken: readonly string[], skip: number): IpamConfig {
   const asked = spec.ipam?.config.filter((c) => c.subnet !== undefined && c.subnet !== '') ?? [];
   if (asked.length > 1) throw new Fault('not-implemented', `network ${spec.name}: more than one subnet is not implemented`);
   const used = existing.flatMap((n) => n.ipam.config.map((c) => block(c.subnet)));
   const wanted = asked[0];
   if (!wanted) {
-    const subnet = chooseSubnet(defaultPools, [...used, ...taken.flatMap((t) => parseCidr(t) ?? [])]);
+    const subnet = chooseSubnet(defaultPools, [...used, ...taken.flatMap((t) => parseCidr(t) ?? [])], skip);
     return { subnet, gateway: gatewayOf(subnet) };
   }
   const subnet = parseCidr(wanted.subnet);

@@ -1,9 +1,13 @@
 import { existsSync } from 'node:fs';
+import type { Clock, Timer } from '#lib/clock.ts';
+import { isFault } from '#lib/errors.ts';
 import type { Netlink } from '#sys/netlink/types.ts';
 import type { Endpoint, EndpointSpec, Network } from '../types.ts';
 import type { HostSide } from './host.ts';
 
 const defaultDestination = '0.0.0.0/0';
+/** Milliseconds that a namespace has to end, with its links, before they are deleted. */
+const retiredMs = 2_000;
 
 export interface JoinOptions {
   mtu: number;
@@ -15,8 +19,13 @@ export interface JoinOptions {
 export class EndpointLinks {
   readonly #host: HostSide;
 
-  constructor(host: HostSide) {
+  readonly #clock: Clock;
+  /** Links out of service that wait for their namespace to end, by sandbox. */
+  readonly #retired = new Map<string, { hostLink: string; timer: Timer }>();
+
+  constructor(host: HostSide, clock: Clock) {
     this.#host = host;
+    this.#clock = clock;
   }
 
   /** The first of eth0, eth1, … that is free inside. */
@@ -59,6 +68,39 @@ export class EndpointLinks {
   leave(endpoint: Endpoint): void {
     // the other end, and what hangs on it, goes with it
     this.#host.deleteLink(endpoint.hostLink);
+  }
+
+  /**
+   * Takes the last endpoint of a sandbox off its network. Deleting a link holds this thread for tens of milliseconds; the
+   * end of its namespace, which mostly follows, does it on the kernel's own time. What is left after that is deleted.
+   */
+  retire(endpoint: Endpoint): void {
+    const { sandboxId, hostLink } = endpoint;
+    try {
+      this.#host.with((netlink) => netlink.setLink(hostLink, { master: null }));
+    } catch (error) {
+      if (isFault(error, 'not-found')) return;
+      throw error;
+    }
+    this.settle(sandboxId);
+    const timer = this.#clock.after(retiredMs, () => {
+      try {
+        this.settle(sandboxId);
+      } catch {
+        // a link that cannot be deleted now is in nobody's way, and goes when the daemon starts again
+      }
+    }).unref();
+    this.#retired.set(sandboxId, { hostLink, timer });
+  }
+
+  /** Deletes what is left of a retired endpoint of the sandbox; of all where none is named. */
+  settle(sandboxId?: string): void {
+    for (const id of sandboxId === undefined ? [...this.#retired.keys()] : [sandboxId]) {
+      const retired = this.#retired.get(id);
+      this.#retired.delete(id);
+      retired?.timer.cancel();
+      if (retired) this.#host.deleteLink(retired.hostLink);
+    }
   }
 
   /** Gives the namespace a default route by the first of its endpoints that can, where it lost its own. */

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { overlaps, parseCidr } from '#lib/ipv4.ts';
 import type { Netlink } from '#sys/netlink/types.ts';
 import type { Kernel } from '#sys/types.ts';
 
@@ -56,6 +57,22 @@ export class HostSide {
     };
     if (namespace === undefined) set();
     else this.#kernel.namespaces.within(namespace, set);
+  }
+
+  /** Whether another link has an address in the subnet of the bridge: another instance chose it at the same moment. */
+  contested(bridge: string, subnet: string): boolean {
+    const own = parseCidr(subnet);
+    return this.with((netlink) => {
+      const index = netlink.link(bridge)?.index;
+      return netlink.addresses().some((a) => {
+        const other = a.link === index ? undefined : parseCidr(a.address);
+        return own !== undefined && other !== undefined && overlaps(own, other);
+      });
+    });
+  }
+
+  has(link: string): boolean {
+    return this.with((netlink) => netlink.link(link) !== undefined);
   }
 
   deleteLink(name: string): void {
