@@ -114,6 +114,18 @@ describe('kubelet: life of containers', { skip: whyNoContainers() }, () => {
     node.api.delete(ref('pods'), 'names', 'default', 0);
   });
 
+  it('keeps containers running while the API server is away, and tells it after', async () => {
+    node.run('alone', { containers: [{ name: 'main', image: 'busybox:1', command: ['sh', '-c', 'sleep 0.5; test -e /tmp/no; exit 1'] }] });
+    const before = await node.until('alone', 'running', (pod) => first(pod)?.state?.running !== undefined);
+    node.api.away = true;
+    await node.core.containers.wait(idOf(before));
+    for (let i = 0; i < 300 && node.core.containers.list().filter(({ labels }) => labels['io.kubernetes.pod.name'] === 'alone').length < 2; i++) await sleep(10);
+    assert.equal(first(node.pod('alone'))!.restartCount, 0);
+    node.api.away = false;
+    await node.until('alone', 'told of', (pod) => first(pod)?.restartCount === 1);
+    node.api.delete(ref('pods'), 'alone', 'default', 0);
+  });
+
   it('is found again by the next kubelet, and nothing starts twice', async () => {
     node.run('stays', { containers: [{ name: 'main', image: 'busybox:1', command: ['sh', '-c', 'echo begun; sleep 1000'] }] });
     node.run('ends', { restartPolicy: 'Never', containers: [{ name: 'main', image: 'busybox:1', command: ['sh', '-c', 'sleep 0.3; exit 9'] }] });

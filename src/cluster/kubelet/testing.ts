@@ -32,6 +32,8 @@ export class FakeApi {
   readonly objects = new Map<string, KubeObject>();
   readonly #watchers = new Set<(ref: ResourceRef, event: WatchEvent<KubeObject>) => void>();
   #revision = 100;
+  /** Writes fail as if nobody answered. */
+  away = false;
 
   readonly client: KubeClient = {
     get: async <T>(ref: ResourceRef, name: string, namespace?: string) => this.#must(ref, name, namespace) as T,
@@ -43,6 +45,7 @@ export class FakeApi {
     create: async <T>(ref: ResourceRef, object: T) => this.put(ref, object as KubeObject, true) as T,
     update: async <T>(ref: ResourceRef, object: T) => this.put(ref, object as KubeObject) as T,
     patch: async <T>(ref: ResourceRef, name: string, patch: Parameters<KubeClient['patch']>[2], options: { namespace?: string } = {}) => {
+      if (this.away) throw new Fault('unavailable', 'the API server is away');
       const before = this.#must(ref, name, options.namespace);
       const { uid } = (patch.body as { metadata?: { uid?: string } }).metadata ?? {};
       if (uid !== undefined && uid !== before.metadata.uid) throw new Fault('conflict', 'the uid differs');
@@ -218,9 +221,21 @@ export async function openNodeBed(): Promise<NodeBed> {
   });
   const podsRef = { group: '', version: 'v1', resource: 'pods' };
   const core = await coreOf();
+  const closeNetworks = async (): Promise<void> => {
+    for (const network of networks.list()) if (network.name === 'pods') await networks.remove(network.id);
+    await networks.close();
+    for (const table of bed.kernel.nft.tables()) if (table.endsWith(`gantry_${networkInstance}`)) bed.kernel.nft.run(`delete table ${table}`);
+    removeLinks(bed.kernel, `gb${networkInstance}`);
+    await bed.end();
+  };
+  const begin = (): Promise<Kubelet> =>
+    startKubelet(options(core)).catch(async (error: unknown) => {
+      await closeNetworks();
+      throw error;
+    });
   const node: NodeBed = {
     api, bed, core, sandboxes: core.sandboxes, tls, logged,
-    kubelet: await startKubelet(options(core)),
+    kubelet: await begin(),
     run(name, spec, metadata = {}) {
       const containers = spec.containers ?? [{ name: 'main', image: 'busybox:1', command: ['sleep', '1000'] }];
       api.put(podsRef, { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', ...metadata }, spec: { nodeName: 'node-1', terminationGracePeriodSeconds: 1, ...spec, containers } }, true);
@@ -245,11 +260,7 @@ export async function openNodeBed(): Promise<NodeBed> {
       for (const [key, object] of api.objects) if (key.startsWith('pods/')) api.delete(podsRef, object.metadata.name!, object.metadata.namespace, 0);
       for (const began = Date.now(); node.sandboxes.list().length > 0 && Date.now() - began < waitLimitMs; ) await sleep(20);
       await node.kubelet.stop();
-      for (const network of networks.list()) if (network.name === 'pods') await networks.remove(network.id);
-      await networks.close();
-      for (const table of bed.kernel.nft.tables()) if (table.endsWith(`gantry_${networkInstance}`)) bed.kernel.nft.run(`delete table ${table}`);
-      removeLinks(bed.kernel, `gb${networkInstance}`);
-      await bed.end();
+      await closeNetworks();
     },
   };
   return node;

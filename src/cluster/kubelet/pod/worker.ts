@@ -1,5 +1,6 @@
 /** The worker of one pod: observe, plan, execute, report; one turn after the other. */
 import type { Container, Pod, PodStatus } from '#api/kube/types.ts';
+import { Backoff } from '#lib/backoff.ts';
 import type { Timer } from '#lib/clock.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
 import type { PodFacts } from '../container/fields.ts';
@@ -21,8 +22,9 @@ import { podStatus } from './status.ts';
 
 /** How often volumes made of API objects are brought up to date, in milliseconds. */
 const defaultRefreshMs = 10_000;
-/** How long after a turn that failed the next one begins, in milliseconds. */
+/** How long after a turn that failed the next one begins, at first and at most, in milliseconds. */
 const againMs = 1000;
+const longestAgainMs = 10_000;
 
 export class PodWorker {
   readonly #node: NodeContext;
@@ -43,6 +45,8 @@ export class PodWorker {
   #rung = true;
   #running: Promise<void> | undefined;
   #timer: Timer | undefined;
+  #timerAt = Infinity;
+  readonly #trouble = new Backoff(againMs, longestAgainMs);
   #stopped = false;
 
   /** `onFinished`: nothing of the pod is left, here and in the API. */
@@ -101,14 +105,19 @@ export class PodWorker {
     while (this.#rung && !this.#stopped) {
       this.#rung = false;
       this.#timer?.cancel();
+      this.#timerAt = Infinity;
       try {
         await this.#turn();
       } catch (error) {
-        if (this.#stopped) return;
-        this.#node.log.error('a pod could not be synchronised', { pod: this.#name, error });
-        this.#wakeAt(this.#node.clock.now() + againMs);
+        this.#again('a pod could not be synchronised', error);
       }
     }
+  }
+
+  #again(what: string, error: unknown): void {
+    if (this.#stopped) return;
+    this.#node.log.warn(what, { pod: this.#name, error });
+    this.#wakeAt(this.#node.clock.now() + this.#trouble.next());
   }
 
   get #name(): string {
@@ -128,19 +137,22 @@ export class PodWorker {
       return;
     }
     if (plan.operations.length > 0) this.#node.log.debug('plan', { pod: this.#name, plan: describePlan(plan) });
-    if (!plan.operations.some((operation) => operation.type === 'finish')) await this.#report(seen);
+    if (!plan.operations.some((operation) => operation.type === 'finish')) await this.#tell(seen);
     for (const operation of plan.operations) {
       if (this.#stopped) return;
       if (!(await this.#execute(operation))) break;
       this.#rung = true;
     }
     await this.#refreshVolumes();
-    if (plan.operations.length > 0 && !this.#finished) await this.#report(this.#observe());
+    if (plan.operations.length > 0 && !this.#finished) await this.#tell(this.#observe());
     if (plan.wakeAt !== undefined) this.#wakeAt(plan.wakeAt);
   }
 
+  /** A turn at that time at the latest. */
   #wakeAt(at: number): void {
+    if (this.#timerAt <= at) return;
     this.#timer?.cancel();
+    this.#timerAt = at;
     this.#timer = this.#node.clock.after(Math.max(0, at - this.#node.clock.now()), () => this.wake());
   }
 
@@ -248,6 +260,16 @@ export class PodWorker {
       this.#nextRefresh = now + (this.#node.refreshMs ?? defaultRefreshMs);
     }
     this.#wakeAt(this.#nextRefresh);
+  }
+
+  /** An API server that cannot be reached does not keep containers from running. */
+  async #tell(seen: Observation): Promise<void> {
+    try {
+      await this.#report(seen);
+      this.#trouble.reset();
+    } catch (error) {
+      this.#again('the status of a pod could not be written', error);
+    }
   }
 
   async #report(seen: Observation): Promise<void> {
