@@ -246,9 +246,10 @@ export class ConmonContainers implements Containers {
   }
 
   /** Takes away whatever there is of a container. */
-  async destroy(record: Pick<ContainerRecord, 'id' | 'cgroup'>, bundle: Bundle): Promise<void> {
+  async destroy(record: Pick<ContainerRecord, 'id' | 'cgroup' | 'exit'>, bundle: Bundle): Promise<void> {
     const { kernel, runtime, records } = this.parts;
-    await runtime.delete(record.id);
+    // Of one that ended, and left no process behind, the runtime has nothing but the files that go below.
+    if (!record.exit || kernel.cgroups.processes(record.cgroup).length > 0) await runtime.delete(record.id);
     if (kernel.cgroups.exists(record.cgroup)) await kernel.cgroups.remove(record.cgroup);
     removeBundle(bundle);
     rmSync(join(this.parts.paths.runtimeRoot, record.id), { recursive: true, force: true });
