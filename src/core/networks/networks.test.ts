@@ -75,9 +75,9 @@ describe('networks', { skip }, () => {
     const instance = hex(systemRandom, 3);
     const { defaultBridge, table } = linkNames(instance);
     const netlink = kernel.netlinks.open();
-    netlink.createBridge(defaultBridge);
-    netlink.createDummy(linkNames(instance).hostEnd('0123456789'));
     try {
+      netlink.createBridge(defaultBridge);
+      netlink.createVeth(linkNames(instance).hostEnd('0123456789'), { name: `gt${instance}` });
       const crashed = await openNetworks({ kernel, records: createRecords(createMemoryStore()), instance, clock: systemClock, random: systemRandom, log: createLogger({ write: () => {} }) });
       assert.deepEqual(netlink.links().filter((l) => l.name.includes(instance)).map((l) => [l.name, l.kind]), [[defaultBridge, 'bridge']]);
       await crashed.close();
