@@ -2,11 +2,11 @@ import { constants, createReadStream, type Stats } from 'node:fs';
 import { chmod, copyFile, lchown, link, lstat, lutimes, mkdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { extractArchive } from '#core/snapshots/unpack/extract.ts';
-import { Fault, codeOf } from '#lib/errors.ts';
+import { Fault } from '#lib/errors.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import { buildLimits, type BuildFiles } from '../types.ts';
 import type { IgnoreRules } from './patterns.ts';
-import { walk, type SourceItem, type SourceTree } from './tree.ts';
+import { statOrNone, walk, type SourceItem, type SourceTree } from './tree.ts';
 
 export interface Placement {
   /** The mounted root file system. */
@@ -138,14 +138,5 @@ function copyXattrs(files: BuildFiles, from: string, to: string): void {
     if (name.startsWith('trusted.overlay.') || name === 'security.selinux') continue;
     const value = files.getXattr(from, name);
     if (value) files.setXattr(to, name, value);
-  }
-}
-
-async function statOrNone(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
-    throw error;
   }
 }

@@ -64,7 +64,8 @@ async function glob(tree: SourceTree, pattern: string): Promise<string[]> {
   return found;
 }
 
-async function statOrNone(path: string): Promise<Stats | undefined> {
+/** What is at a path, links not followed; undefined where nothing is. */
+export async function statOrNone(path: string): Promise<Stats | undefined> {
   try {
     return await lstat(path);
   } catch (error) {

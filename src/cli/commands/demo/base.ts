@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { messageOf } from '#lib/errors.ts';
 import { encodeTar } from '#lib/tar/write.ts';
 import { hostNodeImage } from './base-image.ts';
-import type { DemoContext } from './demo.ts';
+import type { DemoContext } from './types.ts';
 
 export const baseName = 'node:24-slim';
 /** Milliseconds for Docker Hub, or a mirror of it, to give the image; a slow line is better served from the host. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { tarEntry } from '#lib/tar/types.ts';
 import { encodeTar, type TarSource } from '#lib/tar/write.ts';
-import type { DemoContext } from './demo.ts';
+import type { DemoContext } from './types.ts';
 
 export const services = ['posts', 'comments', 'query', 'moderation', 'event-bus', 'client'] as const;
 

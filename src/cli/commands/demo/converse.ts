@@ -1,5 +1,5 @@
 import { Fault, messageOf } from '#lib/errors.ts';
-import type { DemoContext } from './demo.ts';
+import type { DemoContext } from './types.ts';
 
 interface Post {
   id: string;

@@ -2,12 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readDaemonFile } from '#client/control/client.ts';
 import { createDockerClient } from '#client/docker/client.ts';
-import type { DockerClient } from '#client/docker/types.ts';
 import { unixTransport } from '#client/docker/unix.ts';
 import { readKubeconfig } from '#client/kube/kubeconfig.ts';
 import { httpKubeClient } from '#client/kube/http.ts';
-import type { KubeClient } from '#client/kube/types.ts';
-import { systemClock, type Clock } from '#lib/clock.ts';
+import { systemClock } from '#lib/clock.ts';
 import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import { parseFlags } from '../../root.ts';
 import type { CommandContext } from '../../types.ts';
@@ -15,16 +13,7 @@ import { baseName, ensureBase } from './base.ts';
 import { buildService, services } from './build.ts';
 import { applyManifests, awaitRollout, pageAddress } from './deploy.ts';
 import { converse } from './converse.ts';
-
-/** What the steps of the demo work with. */
-export interface DemoContext {
-  docker: DockerClient;
-  kube: KubeClient;
-  clock: Clock;
-  /** The example's folder. */
-  blog: string;
-  say(text: string): void;
-}
+import type { DemoContext } from './types.ts';
 
 /** Runs the example end to end: images from Dockerfiles, onto the cluster, a request through it. */
 export async function demo(args: readonly string[], up: (args: readonly string[]) => Promise<number>): Promise<number> {

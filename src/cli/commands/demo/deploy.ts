@@ -4,7 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import type { Deployment, KubeObject, Node, Pod, Service } from '#api/kube/types.ts';
 import type { ResourceRef } from '#client/kube/types.ts';
 import { Fault, isFault } from '#lib/errors.ts';
-import type { DemoContext } from './demo.ts';
+import type { DemoContext } from './types.ts';
 import { services } from './build.ts';
 
 const namespace = 'default';
