@@ -1,7 +1,9 @@
 import { must } from '#lib/assert.ts';
 import { collides, hostPorts } from './host-ports.ts';
 import { isSelected } from './node-selection.ts';
-import { parse, podRequests } from './requests.ts';
+import { affinityReasons } from './pod-affinity.ts';
+import { podRequests } from './requests.ts';
+import { spreadReasons } from './spread.ts';
 import { tolerates, untolerated } from '#cluster/machinery/taints.ts';
 import type { Filter } from './types.ts';
 
@@ -10,35 +12,32 @@ const unschedulableTaint = { key: 'node.kubernetes.io/unschedulable', effect: 'N
 
 /** In the order in which they are asked. */
 export const filters: readonly Filter[] = [
-  {
-    reasons: ({ spec }, { node }) => {
-      const tolerated = (spec.tolerations ?? []).some((toleration) => tolerates(toleration, unschedulableTaint));
-      return node.spec?.unschedulable === true && !tolerated ? ['node(s) were unschedulable'] : [];
-    },
+  ({ spec }) => {
+    const tolerated = (spec.tolerations ?? []).some((toleration) => tolerates(toleration, unschedulableTaint));
+    return ({ node }) => (node.spec?.unschedulable === true && !tolerated ? ['node(s) were unschedulable'] : []);
   },
-  {
-    reasons: (pod, { node }) => {
-      const left = untolerated(pod, node.spec?.taints, hard);
-      if (left.length === 0) return [];
-      const { key, value = '' } = must(left[0], 'an untolerated taint');
-      return [`node(s) had untolerated taint {${key}: ${value}}`];
-    },
+  (pod) => ({ node }) => {
+    const left = untolerated(pod, node.spec?.taints, hard);
+    if (left.length === 0) return [];
+    const { key, value = '' } = must(left[0], 'an untolerated taint');
+    return [`node(s) had untolerated taint {${key}: ${value}}`];
   },
-  { reasons: (pod, { node }) => (isSelected(pod, node) ? [] : ["node(s) didn't match Pod's node affinity/selector"]) },
-  {
-    reasons: (pod, { pods }) => {
-      const wanted = hostPorts(pod);
+  (pod) => ({ node }) => (isSelected(pod, node) ? [] : ["node(s) didn't match Pod's node affinity/selector"]),
+  (pod) => {
+    const wanted = hostPorts(pod);
+    return ({ pods }) => {
       const taken = wanted.length === 0 ? [] : pods.flatMap(hostPorts);
       const free = wanted.every((port) => !taken.some((other) => collides(port, other)));
       return free ? [] : ["node(s) didn't have free ports for the requested pod ports"];
-    },
+    };
   },
-  {
-    reasons: (pod, { node, requested }) => {
-      const allocatable = parse(node.status?.allocatable);
-      return Object.entries(podRequests(pod))
-        .filter(([name, wanted]) => wanted > 0 && wanted > (allocatable[name] ?? 0) - (requested[name] ?? 0))
+  (pod) => {
+    const needs = Object.entries(podRequests(pod)).filter(([, wanted]) => wanted > 0);
+    return ({ allocatable, requested }) =>
+      needs
+        .filter(([name, wanted]) => wanted > (allocatable[name] ?? 0) - (requested[name] ?? 0))
         .map(([name]) => (name === 'pods' ? 'Too many pods' : `Insufficient ${name}`));
-    },
   },
+  spreadReasons,
+  affinityReasons,
 ];

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Node, Pod, PodSpec, Taint } from '#api/kube/types.ts';
 import { seededRandom } from '#lib/random.ts';
 import { decide, decisionText } from './plan.ts';
-import { add, podRequests } from './requests.ts';
+import { parse, podRequests, sumRequests } from './requests.ts';
 import type { NodeRoom } from './types.ts';
 
 function pod(spec: Partial<PodSpec> = {}, metadata: Pod['metadata'] = {}): Pod {
@@ -24,11 +24,11 @@ function room(name: string, fields: { labels?: Record<string, string>; taints?: 
     spec: { taints, ...(cordoned && { unschedulable: true }) },
     status: { allocatable: { cpu, memory: '4Gi', pods: '3' } },
   };
-  return { node, pods, requested: pods.map(podRequests).reduce(add, {}) };
+  return { node, pods, allocatable: parse(node.status?.allocatable), requested: sumRequests(pods) };
 }
 
 function said(asked: Pod, ...rooms: NodeRoom[]): string {
-  return decisionText(asked, decide(asked, rooms, seededRandom(1)));
+  return decisionText(asked, decide(asked, { rooms, namespaceLabels: (name) => ({ team: name }) }, seededRandom(1)));
 }
 
 const required = (key: string, operator: string, values: string[]): Partial<PodSpec> => ({
@@ -86,4 +86,42 @@ test('a pod asks for its containers together, or for its hungriest init step', (
   });
   const spec = { containers: [container('100m'), container('200m')], initContainers: [container('50m', 'Always'), container('400m')], overhead: { cpu: '10m' } };
   assert.deepEqual(podRequests(pod(spec)), { cpu: 460, pods: 1 });
+});
+
+const zone = (name: string, where: string, ...pods: Pod[]): NodeRoom => room(name, { labels: { zone: where }, pods });
+const app = (name: string, namespace = 'default', spec: Partial<PodSpec> = {}): Pod => pod(spec, { name, namespace, labels: { app: name } });
+
+test('a pod goes near what it must be near, in the namespaces that it names; the first of its kind goes anywhere', () => {
+  const near = (name: string, namespaces?: object): Partial<PodSpec> => ({
+    affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'zone', labelSelector: { matchLabels: { app: name } }, ...namespaces }] } },
+  });
+  const rooms = [zone('a', 'north', app('db')), zone('b', 'south', app('cache', 'other'))];
+  assert.equal(said(pod(near('db')), ...rooms), 'bind default/web to a');
+  assert.equal(said(pod(near('cache')), ...rooms), "hold default/web: 0/2 nodes are available: 2 node(s) didn't match pod affinity rules.");
+  assert.equal(said(pod(near('cache', { namespaces: ['other'] })), ...rooms), 'bind default/web to b');
+  assert.equal(said(pod(near('cache', { namespaceSelector: { matchLabels: { team: 'other' } } })), ...rooms), 'bind default/web to b');
+  assert.equal(said(app('web', 'default', near('web')), zone('b', 'south')), 'bind default/web to b');
+});
+
+test('a pod stays away from what it, or they, will not be near', () => {
+  const term = { topologyKey: 'zone', labelSelector: { matchLabels: { app: 'web' } } };
+  const apart: Partial<PodSpec> = { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
+  const rooms = [zone('a', 'north', app('web')), zone('b', 'north'), zone('c', 'south')];
+  assert.equal(said(pod(apart), ...rooms), 'bind default/web to c');
+  assert.equal(said(pod(apart), ...rooms.slice(0, 2)), "hold default/web: 0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules.");
+  const shy = app('shy', 'default', apart);
+  assert.equal(said(app('web'), zone('a', 'north', shy)), "hold default/web: 0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules.");
+  const rather: Partial<PodSpec> = { affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: term }] } } };
+  assert.equal(said(pod(rather), ...rooms), 'bind default/web to c');
+});
+
+test('spread constraints bound how uneven domains become', () => {
+  const spread = (whenUnsatisfiable: string): Pod =>
+    app('web', 'default', { topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable, labelSelector: { matchLabels: { app: 'web' } } }] });
+  const rooms = [zone('a', 'north', app('web')), zone('b', 'south'), room('c')];
+  assert.equal(said(spread('DoNotSchedule'), ...rooms), 'bind default/web to b');
+  const full = [zone('a', 'north', app('web')), { ...zone('b', 'south'), allocatable: {} }, room('c')];
+  assert.equal(said(spread('DoNotSchedule'), ...full).replace(/.*available: /, ''),
+    "1 Too many pods, 1 node(s) didn't match pod topology spread constraints, 1 node(s) didn't match pod topology spread constraints (missing required label).");
+  assert.equal(said(spread('ScheduleAnyway'), zone('a', 'north', app('web')), zone('b', 'south')), 'bind default/web to b');
 });

@@ -29,6 +29,13 @@ function countRequests({ spec }: Pod): Resources {
   return { ...add(needed, parse(spec.overhead)), pods: 1 };
 }
 
+/** What all of them ask for together. */
+export function sumRequests(pods: readonly Pod[]): Resources {
+  const sum: Record<string, number> = {};
+  for (const pod of pods) for (const [name, amount] of Object.entries(podRequests(pod))) sum[name] = (sum[name] ?? 0) + amount;
+  return sum;
+}
+
 function requestsOf(container: Container): Resources {
   return parse(container.resources?.requests);
 }
@@ -38,7 +45,7 @@ export function parse(quantities: Quantities): Resources {
   return Object.fromEntries(entries.map(([name, text]) => [name, name === 'cpu' ? quantityMilliValue(text) : quantityValue(text)]));
 }
 
-export function add(a: Resources, b: Resources): Resources {
+function add(a: Resources, b: Resources): Resources {
   return combine(a, b, (x, y) => x + y);
 }
 

@@ -38,9 +38,10 @@ export async function startScheduler(options: SchedulerOptions): Promise<void> {
   const rooms = new ClusterRooms(createInformers(options));
   const scheduler = new Scheduler(options, rooms, createEventRecorder(options));
   scheduler.listen();
-  const synced = [rooms.pods.synced, rooms.nodes.synced];
+  const informers = [rooms.pods, rooms.nodes, rooms.namespaces];
+  const synced = informers.map((informer) => informer.synced);
   await runController({ name: 'scheduler', queue: scheduler.queue, workers, synced, reconcile: (key) => scheduler.place(key), signal, log: options.log, clock });
-  await Promise.all([rooms.pods.done, rooms.nodes.done]);
+  await Promise.all(informers.map((informer) => informer.done));
 }
 
 class Scheduler {
@@ -66,6 +67,8 @@ class Scheduler {
       else if (type === 'ADDED' || !sameJson([old?.spec, old?.metadata.labels], [object.spec, object.metadata.labels])) this.queue.add(key);
       const gaveRoom = (object.spec.nodeName ?? '') !== '' && (type === 'DELETED' || (isFinishedPod(object) && !(old && isFinishedPod(old))));
       if (gaveRoom) this.#lookAgain();
+      const arrived = (object.spec.nodeName ?? '') !== '' && (old?.spec.nodeName ?? '') === '';
+      if (type !== 'DELETED' && arrived) this.#lookAgain(wantsCompany);
     });
     this.#rooms.nodes.onChange(({ type, object, old }) => {
       const facts = (node: typeof object): unknown => [node.metadata.labels, node.spec, node.status?.allocatable];
@@ -74,16 +77,19 @@ class Scheduler {
   }
 
   /** Something changed that may make room. */
-  #lookAgain(): void {
+  #lookAgain(which: (pod: Pod) => boolean = () => true): void {
     const now = this.#options.clock.now();
-    for (const [key, last] of this.#held) this.queue.addAfter(key, last + retryMs - now);
+    for (const [key, last] of this.#held) {
+      const pod = this.#rooms.pods.get(key);
+      if (pod && which(pod)) this.queue.addAfter(key, last + retryMs - now);
+    }
   }
 
   async place(key: string): Promise<void> {
     const { clock, log, random } = this.#options;
     const pod = this.#rooms.pods.get(key);
     if (!pod || !isWaiting(pod) || this.#rooms.isAssumed(key)) return;
-    const decision = decide(pod, this.#rooms.rooms(), random);
+    const decision = decide(pod, this.#rooms.cluster(), random);
     log.debug(decisionText(pod, decision));
     if ('node' in decision) {
       this.#held.delete(key);
@@ -124,6 +130,11 @@ class Scheduler {
       if (!isFault(error, 'not-found')) throw error;
     }
   }
+}
+
+/** A pod that comes may be the one it waits for. */
+function wantsCompany({ spec }: Pod): boolean {
+  return spec.affinity?.podAffinity !== undefined || (spec.topologySpreadConstraints ?? []).length > 0;
 }
 
 function isWaiting(pod: Pod): boolean {

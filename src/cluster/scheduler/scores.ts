@@ -1,7 +1,9 @@
 import type { Pod } from '#api/kube/types.ts';
 import { controllerOf } from '#cluster/machinery/owners.ts';
 import { preference } from './node-selection.ts';
-import { parse, podRequests } from './requests.ts';
+import { affinityWeights } from './pod-affinity.ts';
+import { podRequests } from './requests.ts';
+import { spreadCounts } from './spread.ts';
 import { untolerated } from '#cluster/machinery/taints.ts';
 import type { NodeRoom, Score } from './types.ts';
 
@@ -11,19 +13,21 @@ const assumed = { cpu: 100, memory: 200 * 1024 * 1024 };
 
 /** Summed with their weights. */
 export const scores: readonly Score[] = [
-  { weight: 1, of: (pod, rooms) => rooms.map((room) => leastAllocated(pod, room)) },
+  { weight: 1, of: (pod, { rooms }) => rooms.map((room) => leastAllocated(pod, room)) },
   // Copies of one workload on different nodes: what one node takes with it should not be all of them.
-  { weight: 2, of: (pod, rooms) => fewestIsBest(rooms.map(({ pods }) => siblings(pod, pods))) },
-  { weight: 3, of: (pod, rooms) => fewestIsBest(rooms.map(({ node }) => untolerated(pod, node.spec?.taints, ['PreferNoSchedule']).length)) },
-  { weight: 2, of: (pod, rooms) => mostIsBest(rooms.map(({ node }) => preference(pod, node))) },
+  { weight: 2, of: (pod, { rooms }) => fewestIsBest(rooms.map(({ pods }) => siblings(pod, pods))) },
+  { weight: 2, of: (pod, cluster) => fewestIsBest(spreadCounts(pod, cluster)) },
+  { weight: 2, of: (pod, cluster) => mostIsBest(affinityWeights(pod, cluster)) },
+  { weight: 3, of: (pod, { rooms }) => fewestIsBest(rooms.map(({ node }) => untolerated(pod, node.spec?.taints, ['PreferNoSchedule']).length)) },
+  { weight: 2, of: (pod, { rooms }) => mostIsBest(rooms.map(({ node }) => preference(pod, node))) },
 ];
 
 /** The share of cpu and memory that stays free with the pod on the node. */
-function leastAllocated(pod: Pod, { node, pods }: NodeRoom): number {
-  const allocatable = parse(node.status?.allocatable);
+function leastAllocated(pod: Pod, { allocatable, pods }: NodeRoom): number {
   const shares = (['cpu', 'memory'] as const).map((name) => {
     const all = allocatable[name] ?? 0;
-    const used = [...pods, pod].reduce((sum, each) => sum + (podRequests(each)[name] ?? assumed[name]), 0);
+    const use = (each: Pod): number => podRequests(each)[name] ?? assumed[name];
+    const used = pods.reduce((sum, each) => sum + use(each), use(pod));
     return all === 0 ? 0 : Math.max(0, (all - used) / all);
   });
   return (best * shares.reduce((sum, share) => sum + share, 0)) / shares.length;
@@ -35,12 +39,12 @@ function siblings(pod: Pod, others: readonly Pod[]): number {
   return others.filter((other) => other.metadata.deletionTimestamp === undefined && controllerOf(other)?.uid === owner).length;
 }
 
+/** From the least to the most of them; all the best where they are equal. */
 function mostIsBest(counts: readonly number[]): number[] {
-  const most = Math.max(...counts);
-  return counts.map((count) => (most === 0 ? 0 : (best * count) / most));
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return counts.map((count) => (most === least ? best : (best * (count - least)) / (most - least)));
 }
 
 function fewestIsBest(counts: readonly number[]): number[] {
-  const most = Math.max(...counts);
-  return counts.map((count) => (most === 0 ? best : (best * (most - count)) / most));
+  return mostIsBest(counts.map((count) => -count));
 }

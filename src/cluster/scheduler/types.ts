@@ -18,19 +18,27 @@ import type { Resources } from './requests.ts';
 export interface NodeRoom {
   node: Node;
   pods: readonly Pod[];
+  allocatable: Resources;
   /** Sum of what the pods request, with `pods` as their number. */
   requested: Resources;
 }
 
-export interface Filter {
-  /** Why the node cannot have the pod, in the words that events show; empty where it can. */
-  reasons(pod: Pod, room: NodeRoom): readonly string[];
+/** All that a decision goes by. */
+export interface Cluster {
+  rooms: readonly NodeRoom[];
+  namespaceLabels(namespace: string): { readonly [key: string]: string } | undefined;
 }
+
+/**
+ * Says of each node why it cannot have the pod, in the words that events show; nothing where it can. What is the
+ * same for all nodes is found out once.
+ */
+export type Filter = (pod: Pod, cluster: Cluster) => (room: NodeRoom) => readonly string[];
 
 export interface Score {
   weight: number;
   /** 0 (worst) to 100 of each node, in their order. */
-  of(pod: Pod, rooms: readonly NodeRoom[]): readonly number[];
+  of(pod: Pod, cluster: Cluster): readonly number[];
 }
 
 export type Decision = { node: string } | { unschedulable: string };
