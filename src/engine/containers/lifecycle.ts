@@ -88,10 +88,16 @@ export class Lifecycle {
       finishedAt: exit.finishedAt,
     });
     live.endRun();
-    await endRun(this.#context, ended);
+    const removes = delay === undefined && (record.hostConfig.AutoRemove ?? false);
+    let removed = false;
+    await endRun(this.#context, ended, async () => {
+      if (!removes) return this.#context.rootfs.release(record.id);
+      await this.#removeFiles(ended, { volumes: true });
+      removed = true;
+    });
     live.exited({ StatusCode: exit.code });
     if (delay !== undefined) this.#restartLater(record.id, delay);
-    else if (record.hostConfig.AutoRemove) await this.#removeLocked(ended, { volumes: true });
+    else if (removed) await this.#forget(ended);
   }
 
   #restartLater(id: string, delay: number): void {
@@ -260,26 +266,34 @@ export class Lifecycle {
   }
 
   async #removeLocked(record: ContainerRecord, options: { volumes: boolean }): Promise<void> {
+    await this.#removeFiles(record, options);
+    await this.#forget(record);
+  }
+
+  /** All of it but the record, which stays until the rest is gone. */
+  async #removeFiles(record: ContainerRecord, options: { volumes: boolean }): Promise<void> {
     const { set, containers, snapshots, volumes, rootfs, log } = this.#context;
-    const live = set.live(record.id);
-    live.cancelRestart();
+    set.live(record.id).cancelRestart();
     await set.setState(record.id, { status: 'removing' });
     try {
       await containers.remove(record.id);
       rootfs.forget(record.id);
-      await snapshots.remove(record.id);
+      await Promise.all([snapshots.remove(record.id), rm(directoryOf(this.#context, record.id), { recursive: true, force: true })]);
       for (const mount of record.mounts) {
         if (mount.volume === undefined) continue;
         await volumes.release(mount.volume, record.id);
         if (options.volumes && mount.anonymous) await this.#removeVolume(mount.volume);
       }
-      await rm(directoryOf(this.#context, record.id), { recursive: true, force: true });
     } catch (error) {
       await set.setState(record.id, { status: 'dead' });
       log.error('cannot remove a container', { id: record.id, error });
       throw error;
     }
-    await set.delete(record.id);
+  }
+
+  async #forget(record: ContainerRecord): Promise<void> {
+    const live = this.#context.set.live(record.id);
+    await this.#context.set.delete(record.id);
     emitContainer(this.#context, record, 'destroy');
     live.endRun();
     live.removed({ StatusCode: record.state.exitCode });

@@ -76,7 +76,7 @@ export class Recovery {
 
   async #clear(record: ContainerRecord): Promise<void> {
     this.#context.rootfs.adopt(record.id);
-    await endRun(this.#context, record);
+    await endRun(this.#context, record, () => this.#context.rootfs.release(record.id));
   }
 
   async #resume(record: ContainerRecord): Promise<void> {

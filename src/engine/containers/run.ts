@@ -68,8 +68,8 @@ async function recordFailure(context: ContainerContext, record: ContainerRecord,
   return new Fault(fault.kind, message, { cause: error, details: { ...fault.details, ...status } });
 }
 
-/** What a run held, after its end. */
-export async function endRun(context: ContainerContext, record: ContainerRecord): Promise<void> {
+/** What a run held, after its end; `letGo` of its root file system comes when no process is left. */
+export async function endRun(context: ContainerContext, record: ContainerRecord, letGo: () => Promise<void>): Promise<void> {
   const trying = async (what: string, step: () => Promise<unknown>): Promise<void> => {
     try {
       await step();
@@ -79,7 +79,7 @@ export async function endRun(context: ContainerContext, record: ContainerRecord)
   };
   const process = async (): Promise<void> => {
     await trying('remove its process', () => context.containers.remove(record.id));
-    await trying('unmount its root', () => context.rootfs.release(record.id));
+    await trying('let go of its root file system', letGo);
   };
   await Promise.all([trying('leave its networks', () => leaveNetworks(context, record)), process()]);
   for (const mount of record.mounts) {
