@@ -1,5 +1,6 @@
 import { decodeValue } from '#api/kube/decode.ts';
 import type { KubeObject } from '#api/kube/types.ts';
+import { runAction } from './actions/run.ts';
 import { refusal } from './authz/refusal.ts';
 import { documentAt } from './discovery/documents.ts';
 import { version } from './discovery/version.ts';
@@ -22,11 +23,7 @@ export class LocalRequests {
 
   /** Runs an action (a review, a binding, an eviction, a token). */
   async act(target: Target, object: KubeObject, context: Context): Promise<unknown> {
-    const { resource, subresource } = target;
-    const name = subresource?.name ?? '';
-    const action = this.#server.actions.find((a) => a.group === resource.group && a.resource === resource.plural && a.subresource === name);
-    if (!action) throw notImplemented(name === '' ? resource.plural : `${resource.plural}/${name}`);
-    return (await action.run({ server: this.#server, target, object, context })).object;
+    return (await runAction(this.#server, target, object, context)).object;
   }
 
   /** GET of an object or its scale, POST of an action, `/version` and discovery. */

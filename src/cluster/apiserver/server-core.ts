@@ -1,13 +1,16 @@
 import type { Authentication } from './authn/authenticate.ts';
 import type { RbacAuthorizer } from './authz/rbac.ts';
 import type { Core } from './core.ts';
+import type { Authorizer } from './types.ts';
 import type { Actions } from './actions/types.ts';
 
 /** All that the doors work with. */
 export interface Server {
   core: Core;
   authentication: Authentication;
-  authorizer: RbacAuthorizer;
+  authorizer: Authorizer;
+  /** The rules behind it, for those who ask what they may do. */
+  rbac: RbacAuthorizer;
   actions: Actions;
   /** PEM: whom clients of this server trust. */
   clusterCa: string;

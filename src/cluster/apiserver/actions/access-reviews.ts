@@ -60,7 +60,7 @@ function subjectOf({ object, target }: ActionRequest): User {
 function rulesReview({ server, object, context }: ActionRequest): { code: number; object: KubeObject } {
   const { namespace = '' } = (object['spec'] ?? {}) as SelfSubjectRulesReviewSpec;
   if (namespace === '') throw badRequest('no namespace on request');
-  const rules = server.authorizer.rulesFor(context.user, namespace);
+  const rules = server.rbac.rulesFor(context.user, namespace);
   const paths = rules.filter((rule) => (rule.nonResourceURLs ?? []).length > 0);
   const resources = rules.filter((rule) => (rule.nonResourceURLs ?? []).length === 0);
   const status = {

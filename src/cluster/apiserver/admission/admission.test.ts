@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClusterRole, KubeObject, Pod, Service } from '#api/kube/types.ts';
-import { clusterRoles, events, pods, roleBindings, serviceAccounts, services } from '#client/kube/resources.ts';
+import { clusterRoles, events, nodes, pods, roleBindings, secrets, serviceAccounts, services } from '#client/kube/resources.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import { isFault } from '#lib/errors.ts';
 import { pod, startTestServer } from '../testing.ts';
@@ -114,4 +114,29 @@ void test('events go by themselves after an hour', async (t) => {
   assert.equal((await admin.list(events, at)).items.length, 1);
   await clock.advance(3 * 60_000);
   assert.equal((await admin.list(events, at)).items.length, 0);
+});
+
+void test('the agent of a node reaches its own pods, what they need, and nothing else', async (t) => {
+  const { admin, client } = await startTestServer(t);
+  await admin.create(serviceAccounts, account('default'));
+  for (const name of ['used', 'other']) await admin.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'default' } });
+  const volumes = [{ name: 's', secret: { secretName: 'used' } }];
+  await admin.create(pods, pod('mine', { nodeName: 'n1', volumes }));
+  await admin.create(pods, pod('theirs', { nodeName: 'n2' }));
+  const agent = await client('system:node:n1', ['system:nodes']);
+  await agent.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
+  await assert.rejects(agent.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n2' } }), /node "n1" is not allowed to modify node "n2"/);
+  await agent.get(secrets, 'used', 'default');
+  await assert.rejects(agent.get(secrets, 'other', 'default'), /cannot get resource "secrets" .* no relationship found between node 'n1' and this object/);
+  await assert.rejects(agent.list(secrets, at), /cannot list resource "secrets"/);
+  const running = { type: 'merge' as const, body: { status: { phase: 'Running' } } };
+  await agent.patch(pods, 'mine', running, { ...at, subresource: 'status' });
+  await assert.rejects(agent.patch(pods, 'theirs', running, { ...at, subresource: 'status' }), /node "n1" can only write pods with spec.nodeName set to itself/);
+  await assert.rejects(agent.delete(pods, 'theirs', at), /can only write pods/);
+  const token = (podName: string): Promise<unknown> =>
+    agent.request('POST', '/api/v1/namespaces/default/serviceaccounts/default/token', {
+      apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { boundObjectRef: { kind: 'Pod', name: podName } },
+    });
+  await token('mine');
+  await assert.rejects(token('theirs'), /node requested token bound to a pod scheduled on a different node/);
 });

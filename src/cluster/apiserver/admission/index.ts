@@ -4,6 +4,7 @@ import type { Cidr } from '../services/cidr.ts';
 import type { AdmissionStep } from '../types.ts';
 import { defaultTolerations } from './default-tolerations.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
 import { priority } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { serviceAccount } from './service-account.ts';
@@ -20,6 +21,7 @@ export interface AdmissionTools {
 export function admissionSteps({ core, authorizer, cidr, nodePorts }: AdmissionTools): AdmissionStep[] {
   return [
     namespaceLifecycle(core.resources, core.objects),
+    nodeRestriction(core),
     rbacEscalation(authorizer),
     serviceAccount(core),
     defaultTolerations,

@@ -60,6 +60,7 @@ const adminRules: PolicyRule[] = [
   rule([group], ['rolebindings', 'roles'], [...read, ...write]),
 ];
 
+/** Secrets, config maps and tokens are not among them: `authz/node.ts` gives those that the node's pods need. */
 const nodeRules: PolicyRule[] = [
   rule(['authentication.k8s.io'], ['tokenreviews'], ['create']),
   rule(['authorization.k8s.io'], ['localsubjectaccessreviews', 'subjectaccessreviews'], ['create']),
@@ -71,9 +72,7 @@ const nodeRules: PolicyRule[] = [
   rule([''], ['pods'], [...read, 'create', 'delete']),
   rule([''], ['pods/status'], ['patch', 'update']),
   rule([''], ['pods/eviction'], ['create']),
-  rule([''], ['configmaps', 'secrets', 'persistentvolumeclaims', 'persistentvolumes', 'endpoints', 'namespaces'], read),
-  rule([''], ['serviceaccounts'], read),
-  rule([''], ['serviceaccounts/token'], ['create']),
+  rule([''], ['persistentvolumes', 'endpoints', 'namespaces'], read),
   rule(['coordination.k8s.io'], ['leases'], ['create', 'delete', ...read, 'patch', 'update']),
   rule(['node.k8s.io'], ['runtimeclasses'], read),
   rule(['discovery.k8s.io'], ['endpointslices'], read),

@@ -1,4 +1,5 @@
 import type { Resource, Subresource, Verb } from '#cluster/resources/types.ts';
+import { runAction } from '../actions/run.ts';
 import { refusal } from '../authz/refusal.ts';
 import type { Connectors, UpgradeExchange } from '../node/types.ts';
 import { methodNotAllowed, noSuchPath, notImplemented } from '../status.ts';
@@ -75,13 +76,10 @@ async function connect(exchange: ResourceExchange, subresource: Subresource, con
 async function act(exchange: ResourceExchange): Promise<void> {
   const { server, target } = exchange;
   const { resource, subresource } = target;
-  const name = subresource?.name ?? '';
-  const action = server.actions.find((a) => a.group === resource.group && a.resource === resource.plural && a.subresource === name);
-  if (!action) throw notImplemented(name === '' ? resource.plural : `${resource.plural}/${name}`);
   const answering = prepare(exchange, ['object']);
   const context = contextOf(exchange);
   const object = await readObject(exchange, subresource?.kind ?? resource, context);
-  const result = await action.run({ server, target, object, context });
+  const result = await runAction(server, target, object, context);
   await sendValue(answering, result.code, result.object, answering.form.encoding);
 }
 
