@@ -13,6 +13,7 @@ import type { DaemonConfig } from './config.ts';
 import { serveControl } from './control.ts';
 import { openClusterDns } from './dns.ts';
 import { openEngineDoor } from './engine.ts';
+import { lockRoot } from './lock.ts';
 import { component } from './names.ts';
 import { openNode } from './node.ts';
 import { openRuntime, type Runtime, type Surroundings } from './runtime.ts';
@@ -38,6 +39,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
     registryMirrors: config.registryMirrors,
     insecureRegistries: config.insecureRegistries,
   };
+  await lockRoot(config.root, config.instance);
   stage('opening the runtime');
   const runtime = await openRuntime(around);
   stage('opening the engine');

@@ -1,5 +1,5 @@
 import { constants, createReadStream, type Stats } from 'node:fs';
-import { chmod, copyFile, lchown, link, lstat, lutimes, mkdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, lchown, link, lutimes, mkdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { extractArchive } from '#core/snapshots/unpack/extract.ts';
 import { Fault } from '#lib/errors.ts';
