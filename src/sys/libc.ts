@@ -12,6 +12,8 @@ type Bytes = Uint8Array | null;
 export interface Libc {
   mount(source: string | null, target: string, type: string | null, flags: number, data: string | null): number;
   umount2(target: string, flags: number): number;
+  /** umount2 on a thread of Node's pool; the errno is lost. */
+  umount2Aside(target: string, flags: number): Promise<number>;
   unshare(flags: number): number;
   setns(fd: number, type: number): number;
   sethostname(name: string, length: number): number;
@@ -50,7 +52,7 @@ export interface Libc {
 
 // Where the C name is another, or where the call goes by number because older C libraries lack it (numbers
 // from 424 up are the same on every architecture).
-const signatures: Record<keyof Libc, [result: string, args: string[], symbol?: string, number?: number]> = {
+const signatures: Record<Exclude<keyof Libc, 'umount2Aside'>, [result: string, args: string[], symbol?: string, number?: number]> = {
   mount: ['int', ['str', 'str', 'str', 'ulong', 'str']],
   umount2: ['int', ['str', 'int']],
   unshare: ['int', ['int']],
@@ -106,6 +108,9 @@ function bindAll(): Libc {
       functions[name] = (...values: unknown[]) => call(number, ...values);
     }
   }
+  const umount2 = functions['umount2'] as { async(target: string, flags: number, done: (error: Error | null, result: number) => void): void };
+  functions['umount2Aside'] = (target: string, flags: number) =>
+    new Promise<number>((resolve, reject) => umount2.async(target, flags, (error, result) => (error ? reject(error) : resolve(result))));
   return functions as unknown as Libc;
 }
 

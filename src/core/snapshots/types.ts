@@ -31,7 +31,7 @@ export interface Snapshots {
   view<T>(chain: ChainId, use: (root: string) => Promise<T>): Promise<T>;
   unmount(key: string): Promise<void>;
   mountpoint(key: string): string | undefined;
-  /** Removes an active snapshot, unmounting it; absent is fine. */
+  /** Removes an active snapshot; absent is fine. Its mount and files go soon after, at the latest with `close`. */
   remove(key: string): Promise<void>;
   /** What the active snapshot changed, sorted by path. */
   changes(key: string): Promise<SnapshotChange[]>;

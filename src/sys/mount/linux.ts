@@ -20,7 +20,7 @@ const MOUNT_ATTR_RDONLY = 1n;
 const dataLimitBytes = 4095;
 
 export function linuxMounts(): Mounts {
-  return { mount, unmount, list, unmountTree };
+  return { mount, unmount, unmountAside, list, unmountTree };
 }
 
 function mount(source: string, target: string, type: string, options: readonly string[] = []): void {
@@ -73,6 +73,11 @@ function unmount(target: string, options: { detach?: boolean } = {}): void {
   const errno = lastErrno();
   const fault = errnoFault(errno, `unmount ${target}`);
   throw errnoOf(fault) === 'EINVAL' ? errnoFault(errno, `unmount ${target}`, 'it is not a mount') : fault;
+}
+
+async function unmountAside(target: string): Promise<void> {
+  // one that fails is asked again here, for its reason
+  if ((await libc().umount2Aside(target, UMOUNT_NOFOLLOW)) !== 0) unmount(target);
 }
 
 function list(): MountEntry[] {

@@ -8,6 +8,8 @@ export interface Mounts {
   mount(source: string, target: string, type: string, options?: readonly string[]): void;
   /** umount2(2), never following a symbolic link. `detach` is MNT_DETACH. A target that is no mount: `invalid`. */
   unmount(target: string, options?: { detach?: boolean }): void;
+  /** `unmount` on another thread: the end of an overlay waits for the disk. */
+  unmountAside(target: string): Promise<void>;
   /** The mount table of this process's mount namespace (/proc/self/mountinfo), in its order. */
   list(): MountEntry[];
   /** Unmounts all mounts at and below `directory`, deepest first; returns how many. */

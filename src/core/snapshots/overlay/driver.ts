@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { KeyedMutex } from '#lib/async.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import { writeTar } from '#lib/tar/write.ts';
+import type { Logger } from '#lib/log.ts';
 import type { Content, Descriptor, Digest } from '#core/content/types.ts';
 import type { Records } from '#core/store/records.types.ts';
 import type { Files } from '#sys/fs/types.ts';
@@ -36,6 +37,7 @@ export interface OverlayParts {
   active: Records<ActiveRecord>;
   pool: UnpackPool;
   settling: Settling;
+  log: Logger;
 }
 
 type UnpackOptions = { onProgress?: (bytes: number) => void; signal?: AbortSignal };
@@ -46,6 +48,8 @@ export class OverlaySnapshots implements Snapshots {
   readonly #unpacking = new Map<Digest, Promise<Digest>>();
   readonly #mounted = new Set<string>();
   readonly #viewed = new Map<ChainId, number>();
+  /** Removals whose record is gone and whose files are going. */
+  readonly #going = new Set<Promise<void>>();
 
   constructor(parts: OverlayParts) {
     this.#parts = parts;
@@ -159,13 +163,24 @@ export class OverlaySnapshots implements Snapshots {
 
   remove(key: string): Promise<void> {
     return this.#serial.run(key, async () => {
-      const { active, places } = this.#parts;
+      const { active } = this.#parts;
       const record = active.get(key);
       if (!record) return;
-      this.#unmount(record, true);
       await active.delete(key);
-      await places.discard(join(places.root, 'active', record.dir));
+      const going = this.#discard(record).finally(() => this.#going.delete(going));
+      this.#going.add(going);
     });
+  }
+
+  /** Unmounting waits for the disk, and nobody waits for that: the next start removes what this leaves. */
+  async #discard(record: ActiveRecord): Promise<void> {
+    const { places, log } = this.#parts;
+    try {
+      await this.#unmount(record, true);
+      await places.discard(join(places.root, 'active', record.dir));
+    } catch (error) {
+      log.warn('the files of a removed snapshot stay until the next start', { id: record.id, error });
+    }
   }
 
   async changes(key: string): Promise<SnapshotChange[]> {
@@ -181,7 +196,7 @@ export class OverlaySnapshots implements Snapshots {
       const { active, places, content } = this.#parts;
       const record = this.#active(key);
       this.#lowersForOneMore(record.parent);
-      this.#unmount(record, false);
+      await this.#unmount(record, false);
       const files = places.active(record.dir, 'fs');
       const { descriptor, diffId } = await storeLayer(content, writeTar(diffMembers(files, this.#parts.files)), `commit ${key}`);
       const chain = chainOn(record.parent, diffId);
@@ -225,8 +240,9 @@ export class OverlaySnapshots implements Snapshots {
   }
 
   /** Ends the unpack threads; mounts stay. */
-  close(): Promise<void> {
-    return this.#parts.pool.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#going);
+    await this.#parts.pool.close();
   }
 
   #active(key: string): ActiveRecord {
@@ -279,18 +295,18 @@ export class OverlaySnapshots implements Snapshots {
     }
   }
 
-  #unmount(record: ActiveRecord, detach: boolean): void {
+  async #unmount(record: ActiveRecord, detach: boolean): Promise<void> {
     const { mounts, places } = this.#parts;
-    if (!this.#mounted.has(record.id)) return;
+    if (!this.#mounted.delete(record.id)) return;
     const target = places.active(record.dir, 'merged');
     try {
-      mounts.unmount(target);
+      await mounts.unmountAside(target);
     } catch (error) {
+      if (!detach) this.#mounted.add(record.id);
       if (!isFault(error, 'conflict')) throw error;
       if (!detach) throw new Fault('conflict', `snapshot ${record.id} is in use; stop what runs in it first`, { cause: error });
       mounts.unmountTree(target);
     }
-    this.#mounted.delete(record.id);
   }
 
   #compare<T>(record: ActiveRecord, use: (upper: string, lower: string) => Promise<T>): Promise<T> {

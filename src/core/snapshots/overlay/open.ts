@@ -52,6 +52,7 @@ export async function openSnapshots(options: SnapshotsOptions): Promise<Snapshot
     layers,
     active,
     settling,
+    log,
     content: options.content,
     mounts: options.kernel.mounts,
     files: options.kernel.files,

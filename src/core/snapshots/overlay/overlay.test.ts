@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isFault } from '#lib/errors.ts';
 import { linuxFiles } from '#sys/fs/linux.ts';
 import { linuxMounts } from '#sys/mount/linux.ts';
@@ -132,6 +133,8 @@ onLinuxAsRoot('overlay snapshots', () => {
       } finally {
         process.chdir(here);
       }
+      // its files go after it
+      for (let i = 0; i < 100 && linuxMounts().list().some((entry) => entry.target === root); i++) await sleep(20);
       assert.equal(linuxMounts().list().some((entry) => entry.target === root), false);
     });
   });
