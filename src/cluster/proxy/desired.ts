@@ -1,4 +1,4 @@
-import type { EndpointSlice, Service, ServicePort } from '#api/kube/types.ts';
+import type { Endpoint, EndpointSlice, Service, ServicePort } from '#api/kube/types.ts';
 import { proxyLimits, type Backend, type Frontend, type Protocol, type ProxyState } from './types.ts';
 
 /** The frontends of a Service on the node `node`. Headless and ExternalName Services have none. */
@@ -21,15 +21,21 @@ export function frontendsOf(service: Service, slices: readonly EndpointSlice[], 
   });
 }
 
-/** Ready endpoints of a Service's port, in a stable order; on one node where `node` is given. */
+/** Ready endpoints of a Service's port; where there is none, those that still serve while they end (a rollout of a single pod). */
 function backendsOf(slices: readonly EndpointSlice[], port: ServicePort, node: string | undefined): Backend[] {
+  const ready = matching(slices, port, node, (conditions) => conditions?.ready !== false);
+  return ready.length > 0 ? ready : matching(slices, port, node, (conditions) => conditions?.serving === true && conditions.terminating === true);
+}
+
+/** In a stable order; on one node where `node` is given. */
+function matching(slices: readonly EndpointSlice[], port: ServicePort, node: string | undefined, usable: (conditions: Endpoint['conditions']) => boolean): Backend[] {
   const found = new Map<string, Backend>();
   for (const slice of slices) {
     if (slice.addressType !== 'IPv4') continue;
-    const matching = (slice.ports ?? []).filter((p) => (p.name ?? '') === (port.name ?? '') && protocolOf(p.protocol) === protocolOf(port.protocol));
-    for (const { port: number } of matching) {
+    const ports = (slice.ports ?? []).filter((p) => (p.name ?? '') === (port.name ?? '') && protocolOf(p.protocol) === protocolOf(port.protocol));
+    for (const { port: number } of ports) {
       for (const endpoint of slice.endpoints ?? []) {
-        if (endpoint.conditions?.ready === false || (node !== undefined && endpoint.nodeName !== node)) continue;
+        if (!usable(endpoint.conditions) || (node !== undefined && endpoint.nodeName !== node)) continue;
         const [address] = endpoint.addresses;
         if (address && number) found.set(`${address}:${number}`, { address, port: number });
       }

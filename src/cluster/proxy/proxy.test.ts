@@ -48,3 +48,9 @@ test('headless Services and ones without endpoints have no frontend', () => {
   assert.deepEqual(frontendsOf(service({ clusterIP: 'None' }), [slice('10.1.0.1')], 'here'), []);
   assert.deepEqual(frontendsOf(service({}), [slice('10.1.0.1!')], 'here'), []);
 });
+
+test('where no endpoint is ready, those that still serve while they end are used', () => {
+  const ending = { ...slice('10.1.0.1!'), endpoints: [{ addresses: ['10.1.0.1'], conditions: { ready: false, serving: true, terminating: true } }] };
+  assert.deepEqual([...stateFor(service({}), ending).backends.values()], ['10.1.0.1 . 8080']);
+  assert.deepEqual([...stateFor(service({}), ending, slice('10.1.0.2')).backends.values()], ['10.1.0.2 . 8080']);
+});
