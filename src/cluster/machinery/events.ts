@@ -62,6 +62,8 @@ class QueuedRecorder implements EventRecorder {
   readonly #allowed = new Map<string, { left: number; atMs: number }>();
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** Since one last found a place. */
+  #dropped = 0;
   #said = 0;
 
   constructor(options: RecorderOptions) {
@@ -76,9 +78,10 @@ class QueuedRecorder implements EventRecorder {
     const { clock, log } = this.#options;
     if (!this.#allow(about)) return;
     if (this.#waiting >= queueLimit) {
-      log.warn('an event was dropped: too many wait to be written', { reason, object: about.name });
+      if (this.#dropped++ === 0) log.warn('events are dropped: too many wait to be written', { reason, object: about.name });
       return;
     }
+    this.#dropped = 0;
     const draft = { component, about, type, reason, message: message.slice(0, messageLimit), time: isoSeconds(clock.now()) };
     this.#waiting++;
     this.#tail = this.#tail

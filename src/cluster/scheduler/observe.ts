@@ -3,8 +3,8 @@ import { namespaces as namespacesRef, nodes as nodesRef, pods as podsRef } from 
 import { isFinishedPod } from '#cluster/machinery/pods.ts';
 import type { Informer, Informers } from '#cluster/machinery/types.ts';
 import { keyOf } from '#cluster/machinery/types.ts';
-import { parse, sumRequests } from './requests.ts';
-import type { Cluster } from './types.ts';
+import { roomOf } from './room.ts';
+import type { Cluster, NodeRoom } from './types.ts';
 
 const byNode = 'spec.nodeName';
 
@@ -15,24 +15,32 @@ export class ClusterRooms {
   readonly namespaces: Informer<Namespace>;
   /** By the pod's key. */
   readonly #assumed = new Map<string, Pod>();
+  /** By the node's name, until something there changes. */
+  readonly #rooms = new Map<string, NodeRoom>();
 
   constructor(informers: Informers) {
     this.pods = informers.of<Pod>(podsRef);
     this.nodes = informers.of<Node>(nodesRef);
     this.namespaces = informers.of<Namespace>(namespacesRef);
     this.pods.addIndex(byNode, ({ spec }) => (spec.nodeName ? [spec.nodeName] : []));
-    this.pods.onChange(({ type, object }) => {
+    this.pods.onChange(({ type, object, old }) => {
+      for (const pod of old ? [object, old] : [object]) this.#rooms.delete(pod.spec.nodeName ?? '');
       if (type === 'DELETED' || (object.spec.nodeName ?? '') !== '') this.forget(object);
     });
+    this.nodes.onChange(({ object }) => this.#rooms.delete(object.metadata.name ?? ''));
   }
 
   assume(pod: Pod, nodeName: string): void {
     this.#assumed.set(keyOf(pod), Object.freeze({ ...pod, spec: { ...pod.spec, nodeName } }));
+    this.#rooms.delete(nodeName);
   }
 
   /** The pod shows its node, or did not get there. */
   forget(pod: Pod): void {
+    const assumed = this.#assumed.get(keyOf(pod));
+    if (!assumed) return;
     this.#assumed.delete(keyOf(pod));
+    this.#rooms.delete(assumed.spec.nodeName ?? '');
   }
 
   isAssumed(key: string): boolean {
@@ -40,13 +48,18 @@ export class ClusterRooms {
   }
 
   cluster(): Cluster {
-    const assumed = Map.groupBy(this.#assumed.values(), ({ spec }) => spec.nodeName);
-    const rooms = this.nodes.list().map((node) => {
-      const name = node.metadata.name ?? '';
-      const there = this.pods.byIndex(byNode, name).filter((pod) => !isFinishedPod(pod));
-      const pods = [...there, ...(assumed.get(name) ?? [])];
-      return { node, pods, allocatable: parse(node.status?.allocatable), requested: sumRequests(pods) };
-    });
+    const rooms = this.nodes.list().map((node) => this.#room(node));
     return { rooms, namespaceLabels: (namespace) => this.namespaces.get(namespace)?.metadata.labels };
+  }
+
+  #room(node: Node): NodeRoom {
+    const name = node.metadata.name ?? '';
+    const known = this.#rooms.get(name);
+    if (known) return known;
+    const there = this.pods.byIndex(byNode, name).filter((pod) => !isFinishedPod(pod));
+    const assumed = [...this.#assumed.values()].filter(({ spec }) => spec.nodeName === name);
+    const room = roomOf(node, [...there, ...assumed]);
+    this.#rooms.set(name, room);
+    return room;
   }
 }

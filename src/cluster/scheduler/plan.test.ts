@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { Node, Pod, PodSpec, Taint } from '#api/kube/types.ts';
 import { seededRandom } from '#lib/random.ts';
 import { decide, decisionText } from './plan.ts';
-import { parse, podRequests, sumRequests } from './requests.ts';
+import { podRequests } from './requests.ts';
+import { roomOf } from './room.ts';
 import type { NodeRoom } from './types.ts';
 
 function pod(spec: Partial<PodSpec> = {}, metadata: Pod['metadata'] = {}): Pod {
@@ -24,7 +25,7 @@ function room(name: string, fields: { labels?: Record<string, string>; taints?: 
     spec: { taints, ...(cordoned && { unschedulable: true }) },
     status: { allocatable: { cpu, memory: '4Gi', pods: '3' } },
   };
-  return { node, pods, allocatable: parse(node.status?.allocatable), requested: sumRequests(pods) };
+  return roomOf(node, pods);
 }
 
 function said(asked: Pod, ...rooms: NodeRoom[]): string {

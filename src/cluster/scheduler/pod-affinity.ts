@@ -6,6 +6,8 @@ import type { Cluster, NodeRoom } from './types.ts';
 
 type Which = 'podAffinity' | 'podAntiAffinity';
 
+const signed: readonly [Which, number][] = [['podAffinity', 1], ['podAntiAffinity', -1]];
+
 function required({ spec }: Pod, which: Which): readonly PodAffinityTerm[] {
   return spec.affinity?.[which]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
 }
@@ -35,11 +37,14 @@ export function affinityReasons(pod: Pod, cluster: Cluster): (room: NodeRoom) =>
   const nearBy = new DomainCounts();
   const farFrom = far.map(() => new DomainCounts());
   const refusing: { key: string; counts: DomainCounts }[] = [];
-  for (const { node, pods } of cluster.rooms) {
-    for (const other of pods) {
+  const asks = near.length + far.length > 0;
+  for (const { node, pods, withAffinity } of cluster.rooms) {
+    for (const other of asks ? pods : []) {
       const wanted = near.length > 0 && near.every((term) => speaksOf(cluster, pod, term, other));
       if (wanted) for (const { topologyKey } of near) nearBy.add(node, topologyKey, 1);
       for (const [i, term] of far.entries()) if (speaksOf(cluster, pod, term, other)) farFrom[i]?.add(node, term.topologyKey, 1);
+    }
+    for (const other of withAffinity) {
       for (const term of required(other, 'podAntiAffinity')) {
         if (!speaksOf(cluster, other, term, pod)) continue;
         const counts = new DomainCounts();
@@ -67,10 +72,13 @@ export function affinityWeights(pod: Pod, cluster: Cluster): number[] {
     byKey.set(key, counts);
     counts.add(room.node, key, weight);
   };
+  const likes = signed.some(([which]) => preferred(pod, which).length > 0);
   for (const room of cluster.rooms) {
-    for (const other of room.pods) {
-      for (const [which, sign] of [['podAffinity', 1], ['podAntiAffinity', -1]] as const) {
+    for (const [which, sign] of signed) {
+      for (const other of likes ? room.pods : []) {
         for (const { weight, podAffinityTerm: term } of preferred(pod, which)) if (speaksOf(cluster, pod, term, other)) count(room, term.topologyKey, sign * weight);
+      }
+      for (const other of room.withAffinity) {
         for (const { weight, podAffinityTerm: term } of preferred(other, which)) if (speaksOf(cluster, other, term, pod)) count(room, term.topologyKey, sign * weight);
       }
     }

@@ -29,11 +29,19 @@ function countRequests({ spec }: Pod): Resources {
   return { ...add(needed, parse(spec.overhead)), pods: 1 };
 }
 
-/** What all of them ask for together. */
-export function sumRequests(pods: readonly Pod[]): Resources {
-  const sum: Record<string, number> = {};
-  for (const pod of pods) for (const [name, amount] of Object.entries(podRequests(pod))) sum[name] = (sum[name] ?? 0) + amount;
-  return sum;
+/** What a pod that asks for nothing is taken to use: thousandths of a cpu, and bytes. */
+const assumed: Resources = { cpu: 100, memory: 200 * 1024 * 1024 };
+
+/** What the pod is likely to use. */
+export function podUse(pod: Pod): Resources {
+  return { ...assumed, ...podRequests(pod) };
+}
+
+/** Of all of them together. */
+export function sum(parts: readonly Resources[]): Resources {
+  const total: Record<string, number> = {};
+  for (const part of parts) for (const [name, amount] of Object.entries(part)) total[name] = (total[name] ?? 0) + amount;
+  return total;
 }
 
 function requestsOf(container: Container): Resources {

@@ -2,14 +2,12 @@ import type { Pod } from '#api/kube/types.ts';
 import { controllerOf } from '#cluster/machinery/owners.ts';
 import { preference } from './node-selection.ts';
 import { affinityWeights } from './pod-affinity.ts';
-import { podRequests } from './requests.ts';
+import { podUse } from './requests.ts';
 import { spreadCounts } from './spread.ts';
 import { untolerated } from '#cluster/machinery/taints.ts';
 import type { NodeRoom, Score } from './types.ts';
 
 const best = 100;
-/** What a pod that asks for nothing is taken to use: thousandths of a cpu, and bytes. */
-const assumed = { cpu: 100, memory: 200 * 1024 * 1024 };
 
 /** Summed with their weights. */
 export const scores: readonly Score[] = [
@@ -23,14 +21,13 @@ export const scores: readonly Score[] = [
 ];
 
 /** The share of cpu and memory that stays free with the pod on the node. */
-function leastAllocated(pod: Pod, { allocatable, pods }: NodeRoom): number {
-  const shares = (['cpu', 'memory'] as const).map((name) => {
+function leastAllocated(pod: Pod, { allocatable, used }: NodeRoom): number {
+  const own = podUse(pod);
+  const shares = ['cpu', 'memory'].map((name) => {
     const all = allocatable[name] ?? 0;
-    const use = (each: Pod): number => podRequests(each)[name] ?? assumed[name];
-    const used = pods.reduce((sum, each) => sum + use(each), use(pod));
-    return all === 0 ? 0 : Math.max(0, (all - used) / all);
+    return all === 0 ? 0 : Math.max(0, (all - (used[name] ?? 0) - (own[name] ?? 0)) / all);
   });
-  return (best * shares.reduce((sum, share) => sum + share, 0)) / shares.length;
+  return (best * shares.reduce((total, share) => total + share, 0)) / shares.length;
 }
 
 function siblings(pod: Pod, others: readonly Pod[]): number {

@@ -21,6 +21,10 @@ export interface NodeRoom {
   allocatable: Resources;
   /** Sum of what the pods request, with `pods` as their number. */
   requested: Resources;
+  /** The same, with something for each pod that requests no cpu or memory: what the node is likely to have in use. */
+  used: Resources;
+  /** Those that say of other pods where they may be. */
+  withAffinity: readonly Pod[];
 }
 
 /** All that a decision goes by. */

@@ -1,11 +1,13 @@
 /** Deletes what nobody owns any more, and carries out the deletions that wait for, or release, what is owned. */
 import { isFault } from '#lib/errors.ts';
 import { runController } from '#cluster/machinery/controller.ts';
+import { sameJson } from '#cluster/machinery/equal.ts';
 import { WorkQueue } from '#cluster/machinery/queue.ts';
 import type { ApiObject, Controller, ControllerContext, ObjectChange } from '#cluster/machinery/types.ts';
 import type { Served } from '../discovery.ts';
 import { discover } from '../discovery.ts';
 import { planText } from '../planned.ts';
+import type { Item } from './graph.ts';
 import { OwnershipGraph, ownersOf, uidOf } from './graph.ts';
 import { Owners } from './observe.ts';
 import type { Operation } from './plan.ts';
@@ -56,6 +58,8 @@ class GarbageCollector {
       for (const dependent of this.#graph.dependentsOf(uid)) this.#queue.add(uidOf(dependent));
     } else {
       this.#graph.set(item);
+      // Most changes are of what it does, not of whose it is.
+      if (before && sameJson(ownership(before), ownership(item))) return;
       if (ownersOf(item).length > 0 || isWaiting(item) || isOrphaning(item)) this.#queue.add(uid);
       if (isWaiting(item) && !(before && isWaiting(before))) {
         for (const dependent of this.#graph.dependentsOf(uid)) this.#queue.add(uidOf(dependent));
@@ -100,4 +104,9 @@ class GarbageCollector {
       if (!isFault(error, 'not-found')) throw error;
     }
   }
+}
+
+/** What of an object decides whether it stays. */
+function ownership({ object: { metadata } }: Item): unknown {
+  return [metadata.ownerReferences, metadata.finalizers, metadata.deletionTimestamp];
 }

@@ -3,14 +3,15 @@ import { isFault } from '#lib/errors.ts';
 import { nodes as nodesRef, pods as podsRef } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { runController } from '#cluster/machinery/controller.ts';
+import { isFinishedPod } from '#cluster/machinery/pods.ts';
 import { WorkQueue } from '#cluster/machinery/queue.ts';
 import type { ControllerFactory, Informer } from '#cluster/machinery/types.ts';
 import { planText } from '../planned.ts';
 import { planPodGarbage } from './plan.ts';
 
 const name = 'podgc';
-/** Between two looks, in milliseconds. */
-const everyMs = 20_000;
+/** What changes within this many milliseconds is looked at together. */
+const gatherMs = 1000;
 /** How long a node must be missing before its pods are given up, in milliseconds: it may register again. */
 const missingMs = 40_000;
 /** The one key: all pods are looked at together. */
@@ -23,13 +24,23 @@ export const podGarbageController: ControllerFactory = (context) => {
   const nodes = informers.of<Node>(nodesRef);
   const pods = informers.of<Pod>(podsRef);
   const missingSince = new Map<string, number>();
-  const reconcile = async (): Promise<number> => {
+  nodes.onChange(({ type }) => {
+    if (type === 'DELETED') queue.addAfter(all, gatherMs);
+  });
+  pods.onChange(({ type, object }) => {
+    const { nodeName = '' } = object.spec;
+    const concerned = nodeName === '' ? object.metadata.deletionTimestamp !== undefined : nodes.get(nodeName) === undefined;
+    if (type !== 'DELETED' && (concerned || isFinishedPod(object))) queue.addAfter(all, gatherMs);
+  });
+  const reconcile = async (): Promise<number | undefined> => {
     const present = pods.list();
     const lost = await lostNodes(client, nodes, present, missingSince, clock.now());
     const plan = planPodGarbage(present, lost);
     if (plan.length > 0) log.info(planText(plan), { controller: name });
     for (const { pod } of plan) await remove(client, pod, signal);
-    return everyMs;
+    // The others are missing only for now.
+    const waits = [...missingSince].filter(([node]) => !lost.has(node)).map(([, since]) => since + missingMs - clock.now());
+    return waits.length === 0 ? undefined : Math.min(...waits);
   };
   queue.add(all);
   return { name, run: () => runController({ name, queue, workers: 1, synced: [nodes.synced, pods.synced], reconcile, signal, log, clock }) };
