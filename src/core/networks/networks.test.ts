@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -121,6 +122,29 @@ describe('networks', { skip }, () => {
       }
       assert.equal(await output(a.namespace, `curl -s -m 3 http://${gateway}:${port}/`), 'here');
     } finally {
+      server.kill('SIGKILL');
+    }
+  });
+
+  test('publishes UDP, on one address, and the first free port of a range', async () => {
+    const a = await sandbox('a');
+    const echo = `require('node:dgram').createSocket('udp4').on('message', function (m, r) { this.send(m, r.port, r.address) }).bind(53, () => console.log('up'))`;
+    const server = execFile('nsenter', [`--net=${a.namespace}`, process.execPath, '-e', echo]);
+    await new Promise((resolve) => server.stdout?.once('data', resolve));
+    const taken = createSocket('udp4');
+    await new Promise<void>((resolve) => taken.bind(0, '127.0.0.1', resolve));
+    const { port } = taken.address();
+    const client = createSocket('udp4');
+    try {
+      const [published] = await networks.publish('a', [{ containerPort: 53, protocol: 'udp', hostIp: '127.0.0.1', hostPort: port, hostPortEnd: port + 3 }]);
+      assert.equal(published?.hostIp, '127.0.0.1');
+      assert.ok(published.hostPort > port && published.hostPort <= port + 3);
+      const answered = new Promise<string>((resolve) => client.once('message', (message) => resolve(message.toString())));
+      client.send('hello', published.hostPort, '127.0.0.1');
+      assert.equal(await answered, 'hello');
+    } finally {
+      client.close();
+      taken.close();
       server.kill('SIGKILL');
     }
   });

@@ -5,6 +5,11 @@
  * namespace to one network: a veth pair, an address, routes. A *published port* leads from the host to an
  * endpoint. On networks other than the default one, containers find each other by name through a DNS server
  * at 127.0.0.11 inside their namespace. All of it outlives the daemon and is found again.
+ * Endpoints of different networks do not reach each other, and others reach an endpoint on its published ports alone
+ * (on all ports with the option `com.docker.network.bridge.gateway_mode_ipv4=nat-unprotected`). With the option
+ * `gantry.network.point_to_point=true` neighbours reach each other through the host's routing, never over the bridge alone, so that
+ * rules that lead a Service's address to a pod see the answers too, and the pod sees its client's own address.
+ * Networks are IPv4; `enableIPv6` is refused. Connections to published TCP ports by IPv6 are passed on in user space.
  * Subnets are chosen so that they do not overlap what the host has. The MTU follows the host's uplink.
  */
 export interface Networks {
@@ -21,7 +26,8 @@ export interface Networks {
   detach(networkId: string, sandboxId: string): Promise<void>;
   endpoints(filter: { network?: string; sandbox?: string }): readonly Endpoint[];
   /**
-   * Publishes ports of a sandbox, all or none. Port taken: `conflict` with Docker's text
+   * Publishes ports of a sandbox, all or none; they follow it when it leaves one of several networks. On internal networks
+   * alone nothing is published (the result is empty), as Docker has it. Port taken: `conflict` with Docker's text
    * (`…Bind for 0.0.0.0:80 failed: port is already allocated`). Host port 0 takes a free one.
    */
   publish(sandboxId: string, ports: readonly PortRequest[]): Promise<PublishedPort[]>;

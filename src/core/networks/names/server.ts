@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram';
+import { closeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Clock } from '#lib/clock.ts';
 import { serveDns } from '#lib/dns/server.ts';
@@ -17,7 +18,13 @@ export class SandboxNames {
     // other ports than 53, which a server in the container may want for itself; rules inside lead there
     const udp = kernel.namespaces.listen(namespace, 'udp', nameServerAddress, 0);
     const tcp = kernel.namespaces.listen(namespace, 'tcp', nameServerAddress, 0);
-    kernel.nft.run(redirect(udp.port, tcp.port), namespace);
+    try {
+      kernel.nft.run(redirect(udp.port, tcp.port), namespace);
+    } catch (error) {
+      closeSync(udp.fd);
+      closeSync(tcp.fd);
+      throw error;
+    }
     const socket = createSocket('udp4').unref();
     socket.bind({ fd: udp.fd });
     const server = createServer().listen({ fd: tcp.fd }).unref();
