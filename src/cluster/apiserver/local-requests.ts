@@ -1,54 +1,86 @@
-import { decodeValue } from '#api/kube/decode.ts';
-import type { KubeObject } from '#api/kube/types.ts';
-import { runAction } from './actions/run.ts';
-import { refusal } from './authz/refusal.ts';
-import { documentAt } from './discovery/documents.ts';
+import type { KubeClient, Patch, ResourceRef } from '#client/kube/types.ts';
+import { apiGroup, apiGroupList, apiResourceList, apiVersions } from './discovery/documents.ts';
 import { version } from './discovery/version.ts';
-import { resolve } from './http/dispatch.ts';
 import { parseRequest } from './http/request-info.ts';
-import type { Server } from './server-core.ts';
-import { noSuchPath, notFound, notImplemented } from './status.ts';
-import type { Context, Target, User } from './types.ts';
-import { toScale } from './verbs/scale.ts';
+import type { RequestInfo } from './http/request-info.ts';
+import type { ResourceTable } from './resource-table.ts';
+import { badRequest, methodNotAllowed, noSuchPath, notImplemented, unsupportedMediaType } from './status.ts';
 
-/** The requests of the in-process client that are no verb on an object. */
-export class LocalRequests {
-  readonly #server: Server;
-  readonly #user: User;
+const patchTypes: Record<string, Exclude<Patch['type'], 'apply'>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+};
 
-  constructor(server: Server, user: User) {
-    this.#server = server;
-    this.#user = user;
+export interface LocalRequest {
+  method: string;
+  path: string;
+  body?: unknown;
+  contentType?: string;
+  signal?: AbortSignal;
+}
+
+/** Which object is meant, or which part of it. */
+export interface Where {
+  namespace?: string;
+  name?: string;
+  subresource?: string;
+}
+
+/** A request as a path, by the verbs of the in-process client that it stands for. */
+export async function requestByVerb(client: KubeClient, request: LocalRequest, readPart: (ref: ResourceRef, where: Where) => unknown): Promise<unknown> {
+  const info = parseRequest(request.method, request.path);
+  if (!info.resource) throw noSuchPath();
+  const { group, version: apiVersion, resource, subresource, namespace, name } = info.resource;
+  const ref: ResourceRef = { group, version: apiVersion, resource };
+  const scope = resource === 'namespaces' ? undefined : namespace || undefined;
+  const where = { namespace: scope, name: name || undefined, subresource: subresource || undefined, signal: request.signal };
+  switch (info.verb) {
+    case 'get':
+      return subresource === '' ? client.get(ref, name, scope) : readPart(ref, where);
+    case 'list':
+      return list(client, ref, info, scope);
+    case 'create':
+      return client.create(ref, request.body, where);
+    case 'update':
+      return client.update(ref, request.body, where);
+    case 'patch':
+      return client.patch(ref, name, patchOf(request), where);
+    case 'delete':
+      await client.delete(ref, name, { namespace: scope, ...(request.body as object | undefined) });
+      return {};
+    default:
+      throw notImplemented(`${info.verb} of ${resource} by a request of the in-process client; use its own verb`);
   }
+}
 
-  /** Runs an action (a review, a binding, an eviction, a token). */
-  async act(target: Target, object: KubeObject, context: Context): Promise<unknown> {
-    return (await runAction(this.#server, target, object, context)).object;
-  }
+async function list(client: KubeClient, ref: ResourceRef, { query }: RequestInfo, namespace: string | undefined): Promise<unknown> {
+  const text = (name: string): string | undefined => query.get(name) ?? undefined;
+  const limit = Number(query.get('limit') ?? 0);
+  if (!Number.isSafeInteger(limit) || limit < 0) throw badRequest(`limit: Invalid value: "${text('limit')}"`);
+  const options = { labelSelector: text('labelSelector'), fieldSelector: text('fieldSelector'), continue: text('continue'), resourceVersion: text('resourceVersion') };
+  return client.list(ref, { namespace, limit, ...options });
+}
 
-  /** GET of an object or its scale, POST of an action, `/version` and discovery. */
-  async request(method: string, path: string, body: unknown): Promise<unknown> {
-    const info = parseRequest(method, path);
-    const attributes = { user: this.#user, verb: info.verb, ...(info.resource ? { resource: info.resource } : { path: info.path }) };
-    const { allowed, reason } = this.#server.authorizer.authorize(attributes);
-    if (!allowed) throw refusal(attributes, reason);
-    if (!info.resource) {
-      const document = info.path === '/version' ? version() : documentAt(this.#server.core.resources, info.path);
-      if (method !== 'GET' || !document) throw noSuchPath();
-      return document;
-    }
-    const target = resolve(this.#server, info);
-    if (info.verb === 'get') return this.#get(target);
-    const acts = target.subresource?.type === 'action' || !this.#server.core.objects.stored(target.resource);
-    if (info.verb !== 'create' || !acts) throw notImplemented(`${method} ${info.path} by the in-process client; use its verbs`);
-    const kind = target.subresource?.kind ?? target.resource;
-    const { object } = decodeValue(JSON.parse(JSON.stringify(body)), kind);
-    return this.act(target, object, { user: this.#user, warnings: [], fieldManager: this.#user.name, dryRun: false });
-  }
+function patchOf({ body, contentType = '' }: LocalRequest): Patch {
+  const type = Object.hasOwn(patchTypes, contentType) ? patchTypes[contentType] : undefined;
+  if (!type) throw unsupportedMediaType(`"${contentType}" is no type of patch; use one of ${Object.keys(patchTypes).join(', ')}`);
+  return { type, body } as Patch;
+}
 
-  #get(target: Target): KubeObject {
-    const found = this.#server.core.objects.of(target.resource).get(target.namespace, target.name);
-    if (!found) throw notFound(target.resource, target.name);
-    return target.subresource?.type === 'scale' ? toScale(found.object, target.subresource) : found.object;
-  }
+/** The answer to a GET of a path that names no resource. */
+export function documentOf(resources: ResourceTable, { path, verb }: RequestInfo): unknown {
+  if (verb !== 'get') throw methodNotAllowed();
+  const [root, first, second, ...rest] = path.split('/').filter((part) => part !== '');
+  if (root === 'version' && first === undefined) return version();
+  if (root === 'api' && first === undefined) return apiVersions([]);
+  if (root === 'apis' && first === undefined) return apiGroupList(resources);
+  const found =
+    root === 'api' && first !== undefined && second === undefined
+      ? apiResourceList(resources, '', first)
+      : root === 'apis' && first !== undefined && rest.length === 0
+        ? second === undefined ? apiGroup(resources, first) : apiResourceList(resources, first, second)
+        : undefined;
+  if (!found) throw noSuchPath();
+  return found;
 }

@@ -9,9 +9,12 @@ import type { Resource } from '#cluster/resources/types.ts';
 import type { Core } from './core.ts';
 import { authenticated } from './authn/authenticate.ts';
 import { refusal } from './authz/refusal.ts';
-import { LocalRequests } from './local-requests.ts';
+import { runAction } from './actions/run.ts';
+import { parseRequest } from './http/request-info.ts';
+import type { Where } from './local-requests.ts';
+import { documentOf, requestByVerb } from './local-requests.ts';
 import type { Server } from './server-core.ts';
-import { badRequest, noSuchPath, notFound, notImplemented } from './status.ts';
+import { badRequest, methodNotAllowed, noSuchPath, notFound, notImplemented } from './status.ts';
 import { deepFreeze } from './storage/object.ts';
 import type { WatchItem } from './storage/watcher.ts';
 import type { Context, Target, User } from './types.ts';
@@ -20,15 +23,9 @@ import { create } from './verbs/create.ts';
 import { remove } from './verbs/delete.ts';
 import { list } from './verbs/list.ts';
 import { patchChange } from './verbs/patch.ts';
-import { toScale, withScale } from './verbs/scale.ts';
+import { scaleChange, scaleKind, toScale, withScale } from './verbs/scale.ts';
 import { replace, update } from './verbs/update.ts';
 import { watch } from './verbs/watch.ts';
-
-interface Where {
-  namespace?: string;
-  name?: string;
-  subresource?: string;
-}
 
 export function localClient(server: Server, user: User): KubeClient {
   return new LocalClient(server, authenticated(user));
@@ -37,12 +34,10 @@ export function localClient(server: Server, user: User): KubeClient {
 class LocalClient implements KubeClient {
   readonly #server: Server;
   readonly #user: User;
-  readonly #requests: LocalRequests;
 
   constructor(server: Server, user: User) {
     this.#server = server;
     this.#user = user;
-    this.#requests = new LocalRequests(server, user);
   }
 
   async get<T>(ref: ResourceRef, name: string, namespace?: string): Promise<T> {
@@ -70,7 +65,7 @@ class LocalClient implements KubeClient {
     const namespace = options.namespace ?? given.metadata?.namespace;
     const at = this.#target('create', ref, { ...options, namespace });
     const context = this.#context(options);
-    if (at.subresource || !this.#core.objects.stored(at.resource)) return (await this.#requests.act(at, clean(given, at), context)) as T;
+    if (at.subresource || !this.#core.objects.stored(at.resource)) return (await runAction(this.#server, at, clean(given, at), context)).object as T;
     return (await create(this.#core, { ...at, name: '' }, clean(given, at), context)).object as T;
   }
 
@@ -88,7 +83,6 @@ class LocalClient implements KubeClient {
 
   async patch<T>(ref: ResourceRef, name: string, patch: Patch, options: WriteOptions & { namespace?: string } = {}): Promise<T> {
     const at = this.#target('patch', ref, { ...options, name });
-    if (at.subresource?.type === 'scale') throw notImplemented('a patch of a scale by the in-process client');
     const context = this.#context(options);
     if (patch.type === 'apply') {
       const applying = { manager: context.fieldManager, force: patch.force ?? false, validation: 'Ignore' as const };
@@ -96,8 +90,10 @@ class LocalClient implements KubeClient {
     }
     // A copy, as a request's body would be: what is frozen at the caller's becomes part of an object that is filled in.
     const value: unknown = JSON.parse(JSON.stringify(patch.body));
-    const change = patchChange({ type: patch.type, value }, at.resource, 'Ignore', context);
-    return (await update(this.#core, at, change, context, { retry: true })).object as T;
+    const scale = at.subresource?.type === 'scale' ? at.subresource : undefined;
+    const change = patchChange({ type: patch.type, value }, scale ? scaleKind : at.resource, 'Ignore', context);
+    const changed = await update(this.#core, at, scale ? scaleChange(scale, change) : change, context, { retry: true });
+    return (scale ? deepFreeze(toScale(changed.object, scale)) : changed.object) as T;
   }
 
   async delete(ref: ResourceRef, name: string, options: DeleteOptions = {}): Promise<void> {
@@ -107,12 +103,30 @@ class LocalClient implements KubeClient {
     await remove(this.#core, at, body, this.#context());
   }
 
-  async request<T>(method: string, path: string, body?: unknown): Promise<T> {
-    return (await this.#requests.request(method, path, body)) as T;
+  async request<T>(method: string, path: string, body?: unknown, options: { contentType?: string; signal?: AbortSignal } = {}): Promise<T> {
+    const info = parseRequest(method, path);
+    if (info.resource) {
+      const request = { method, path, body, ...options };
+      return (await requestByVerb(this, request, (ref, where) => this.#readPart(ref, where))) as T;
+    }
+    const attributes = { user: this.#user, verb: info.verb, path: info.path };
+    const { allowed, reason } = this.#server.authorizer.authorize(attributes);
+    if (!allowed) throw refusal(attributes, reason);
+    return documentOf(this.#core.resources, info) as T;
   }
 
   async stream(): Promise<AsyncIterable<Uint8Array>> {
     throw notImplemented('a stream by the in-process client; use the HTTPS one');
+  }
+
+  /** A subresource that shows the object, or its scale. */
+  #readPart(ref: ResourceRef, where: Where): KubeObject {
+    const at = this.#target('get', ref, where);
+    const found = this.#core.objects.of(at.resource).get(at.namespace, at.name);
+    if (!found) throw notFound(at.resource, at.name);
+    if (at.subresource?.type === 'scale') return deepFreeze(toScale(found.object, at.subresource));
+    if (at.subresource?.type !== 'object') throw methodNotAllowed();
+    return found.object;
   }
 
   get #core(): Core {

@@ -1,12 +1,10 @@
-import type { KubeObject } from '#api/kube/types.ts';
 import type { ScaleSubresource } from '#cluster/resources/types.ts';
 import { must } from '#lib/assert.ts';
-import { notFound } from '../status.ts';
+import { notFound, notImplemented } from '../status.ts';
 import type { CachedObject } from '../storage/object.ts';
 import { applyPatchType, parsePatch, patchChange } from '../verbs/patch.ts';
-import { scaleKind, toScale, withScale } from '../verbs/scale.ts';
+import { scaleChange, scaleKind, toScale, withScale } from '../verbs/scale.ts';
 import { update } from '../verbs/update.ts';
-import { notImplemented } from '../status.ts';
 import { sendValue } from './answer.ts';
 import { fieldValidation, mediaTypeOf } from './body.ts';
 import type { Handler, ResourceExchange } from './exchange.ts';
@@ -33,9 +31,8 @@ export const scaleHandlers: Record<string, Handler> = {
     if (mediaType === applyPatchType) throw notImplemented('server-side apply of a scale');
     const body = parsePatch(await bodyOf(exchange), mediaType);
     const change = patchChange(body, scaleKind, fieldValidation(exchange.info.query.get('fieldValidation')), context);
-    const scale = scaleOf(exchange);
-    const changed = async (old: KubeObject): Promise<KubeObject> => withScale(old, await change(toScale(old, scale)), scale);
-    await answer(exchange, await update(exchange.server.core, exchange.target, changed, context, { retry: true }));
+    const changed = await update(exchange.server.core, exchange.target, scaleChange(scaleOf(exchange), change), context, { retry: true });
+    await answer(exchange, changed);
   },
 };
 

@@ -5,6 +5,7 @@ import type { KubeObject, LabelSelector } from '#api/kube/types.ts';
 import type { ScaleSubresource } from '#cluster/resources/types.ts';
 import { invalidObject } from '../status.ts';
 import { copyOf } from '../storage/object.ts';
+import type { Change } from './update.ts';
 
 export const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
@@ -34,6 +35,11 @@ export function withScale(object: KubeObject, wanted: KubeObject, scale: ScaleSu
   if (resourceVersion === undefined || resourceVersion === '') delete changed.metadata.resourceVersion;
   else changed.metadata.resourceVersion = resourceVersion;
   return changed;
+}
+
+/** A change to the Scale as a change to the object. */
+export function scaleChange(scale: ScaleSubresource, change: Change): Change {
+  return async (old) => withScale(old, await change(toScale(old, scale)), scale);
 }
 
 function read(object: unknown, path: string): unknown {

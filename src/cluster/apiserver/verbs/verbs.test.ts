@@ -76,12 +76,35 @@ for (const [door, clientOf] of both) {
     const patched = await client.patch<KubeObject>(deployments, 'web', { type: 'strategic', body }, at);
     const spec = patched['spec'] as { replicas: number; template: { spec: { containers: { name: string; image: string }[] } } };
     assert.equal(spec.replicas, 4);
+    const scaled = await client.patch<KubeObject>(deployments, 'web', { type: 'merge', body: { spec: { replicas: 6 } } }, { ...at, subresource: 'scale' });
+    assert.deepEqual([scaled.kind, (scaled['spec'] as { replicas: number }).replicas], ['Scale', 6]);
+    const scale = await client.request<KubeObject>('GET', '/apis/apps/v1/namespaces/default/deployments/web/scale');
+    assert.deepEqual([scale['spec'], scale['status']], [{ replicas: 6 }, { replicas: 0, selector: 'a=b' }]);
     assert.deepEqual(patched.metadata.labels, { l: 'm' });
     assert.deepEqual(spec.template.spec.containers.map(({ image }) => image), ['one:1', 'two:2']);
     await assert.rejects(
       client.patch(deployments, 'web', { type: 'merge', body: { spec: { replicas: -1 } } }, at),
       says('invalid', 'Deployment.apps "web" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0'),
     );
+  });
+
+  void test(`${door}: requests by path`, async (t) => {
+    const client = clientOf(await startTestServer(t));
+    const groups = await client.request<{ groups: { name: string }[] }>('GET', '/apis');
+    assert.ok(groups.groups.some(({ name }) => name === 'apps'));
+    const served = await client.request<{ resources: { name: string }[] }>('GET', '/apis/apps/v1');
+    assert.ok(served.resources.some(({ name }) => name === 'deployments/scale'));
+    assert.equal((await client.request<{ major: string }>('GET', '/version')).major, '1');
+    const path = '/api/v1/namespaces/default/configmaps';
+    await client.request('POST', path, configMap('a', { x: '1' }));
+    const contentType = 'application/merge-patch+json';
+    await client.request('PATCH', `${path}/a`, { data: { y: '2' } }, { contentType });
+    assert.deepEqual((await client.request<KubeObject>('GET', `${path}/a`))['data'], { x: '1', y: '2' });
+    const found = await client.request<{ items: KubeObject[] }>('GET', `${path}?fieldSelector=metadata.name%3Da`);
+    assert.deepEqual(found.items.map(({ metadata }) => metadata.name), ['a']);
+    await client.request('DELETE', `${path}/a`);
+    await assert.rejects(client.request('GET', `${path}/a`), says('not-found', 'configmaps "a" not found'));
+    await assert.rejects(client.request('GET', '/apis/none/v1'), says('not-found', 'the server could not find the requested resource'));
   });
 
   void test(`${door}: rights are those of roles, and refusals say what is missing`, async (t) => {
