@@ -18,7 +18,7 @@ import { createRouter } from './router.ts';
 import { routes } from './routes/index.ts';
 import { splitVersion } from './versions.ts';
 
-/** Open connections; further ones wait in the kernel's queue. */
+/** Open connections; further ones are closed at once. */
 const connectionLimit = 4096;
 /** Bytes of a request's header: room for credentials of many registries. */
 const headerLimit = 1 << 20;

@@ -123,7 +123,7 @@ export class ArchivesBackend {
 
   async #extract(record: ContainerRecord, place: Place, options: WriteArchiveOptions, body: Readable): Promise<void> {
     const { files } = this.#context;
-    const owner = options.copyUidGid ? await this.#ownerOf(record) : undefined;
+    const owner = options.copyUidGid && record.config.User ? await this.#ownerOf(record) : undefined;
     const root = openSync(place.root, constants.O_RDONLY | constants.O_DIRECTORY);
     const inside = (name: string): string => posix.join(place.path, posix.normalize(`/${name}`));
     const map = (entry: TarEntry): TarEntry | undefined => {
