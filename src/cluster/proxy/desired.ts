@@ -1,19 +1,22 @@
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '#api/kube/types.ts';
 import { proxyLimits, type Backend, type Frontend, type Protocol, type ProxyState } from './types.ts';
 
+/** What Kubernetes means where a Service names no timeout: three hours. */
+const defaultAffinitySeconds = 10_800;
+
 /** The frontends of a Service on the node `node`. Headless and ExternalName Services have none. */
 export function frontendsOf(service: Service, slices: readonly EndpointSlice[], node: string): Frontend[] {
   const { spec } = service;
   const clusterIp = spec?.clusterIP;
   if (!spec || !clusterIp || clusterIp === 'None' || spec.type === 'ExternalName') return [];
-  const sticky = spec.sessionAffinity === 'ClientIP';
+  const affinitySeconds = spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds) : 0;
   const outside = [...(spec.externalIPs ?? []), ...(service.status?.loadBalancer?.ingress ?? []).flatMap((i) => i.ip ?? [])];
   return (spec.ports ?? []).flatMap((port) => {
     const all = backendsOf(slices, port, undefined);
     const here = backendsOf(slices, port, node);
     const inner = spec.internalTrafficPolicy === 'Local' ? here : all;
     const outer = spec.externalTrafficPolicy === 'Local' ? here : all;
-    const common = { port: port.port, protocol: protocolOf(port.protocol), sticky };
+    const common = { port: port.port, protocol: protocolOf(port.protocol), affinitySeconds };
     const frontends: Frontend[] = [{ ...common, address: clusterIp, backends: inner }];
     for (const address of outside) frontends.push({ ...common, address, backends: outer });
     if (port.nodePort) frontends.push({ ...common, port: port.nodePort, backends: outer });
@@ -57,18 +60,21 @@ export function stateOf(frontends: readonly Frontend[]): ProxyState {
   const nodePorts = new Map<string, string>();
   const backends = new Map<string, string>();
   const nodeBackends = new Map<string, string>();
+  const remembered = new Map<string, string>();
+  const nodeRemembered = new Map<string, string>();
   const itself = new Set<string>();
   for (const frontend of frontends) {
     const { address, port, protocol } = frontend;
     const key = address === undefined ? `${protocol} . ${port}` : `${address} . ${protocol} . ${port}`;
-    const chain = `${address === undefined ? 'node_' : ''}${frontend.sticky ? 'hash' : 'pick'}_${frontend.backends.length}`;
+    const chain = `${address === undefined ? 'node_' : ''}${frontend.affinitySeconds > 0 ? 'sticky' : 'pick'}_${frontend.backends.length}`;
     (address === undefined ? nodePorts : services).set(key, chain);
+    if (frontend.affinitySeconds > 0) (address === undefined ? nodeRemembered : remembered).set(key, `remember_${frontend.affinitySeconds}`);
     frontend.backends.forEach((backend, i) => {
       (address === undefined ? nodeBackends : backends).set(`${key} . ${firstMark + i}`, `${backend.address} . ${backend.port}`);
       itself.add(`${backend.address} . ${backend.address}`);
     });
   }
-  return { services, nodePorts, backends, nodeBackends, itself };
+  return { services, nodePorts, backends, nodeBackends, remembered, nodeRemembered, itself };
 }
 
 export const emptyState: ProxyState = stateOf([]);

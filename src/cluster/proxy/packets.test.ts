@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { EndpointSlice, Service } from '#api/kube/types.ts';
 import { systemClock } from '#lib/clock.ts';
 import { emptyState, frontendsOf, stateOf } from './desired.ts';
@@ -125,10 +126,27 @@ describe('packets of Services', { skip }, () => {
     assert.equal(get(node, '127.0.0.1', 30080)[0], pods[0]);
   });
 
-  test('with affinity a client stays with its endpoint', () => {
-    want(service({ sessionAffinity: 'ClientIP' }), pods);
-    const seen = new Set(Array.from({ length: 8 }, () => get(podName(2), clusterIp)[0]));
-    assert.equal(seen.size, 1);
+  test('with affinity a client stays with its endpoint, when others come and go, until it was away too long', async () => {
+    const sticky = (seconds: number) => service({ type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }], sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: seconds } } });
+    want(sticky(60), pods.slice(0, 2));
+    const [first] = get(podName(2), clusterIp);
+    const [outer] = get(outside, '192.0.2.1', 30080);
+    want(sticky(60), pods);
+    for (let i = 0; i < 8; i++) {
+      assert.equal(get(podName(2), clusterIp)[0], first);
+      assert.equal(get(outside, '192.0.2.1', 30080)[0], outer);
+    }
+    const rest = pods.filter((p) => p !== first);
+    want(sticky(60), rest);
+    assert.ok(rest.includes(get(podName(2), clusterIp)[0] ?? ''));
+    want(sticky(1), pods);
+    inside(node, `nft flush map ip ${table} affinity`);
+    const seen = new Set<string>();
+    for (let i = 0; i < 8 && seen.size < 2; i++) {
+      seen.add(get(podName(2), clusterIp)[0] ?? '');
+      await wait(1_100);
+    }
+    assert.ok(seen.size > 1);
   });
 
   test('ten thousand Services are changed in a moment', () => {

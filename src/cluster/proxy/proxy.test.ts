@@ -39,9 +39,10 @@ test('node ports, external addresses, affinity and local policies', () => {
     service({ type: 'NodePort', externalIPs: ['192.0.2.9'], externalTrafficPolicy: 'Local', sessionAffinity: 'ClientIP', ports: [{ name: 'web', port: 80, nodePort: 30080 }] }),
     slice('10.1.0.1', '10.1.0.2'),
   );
-  assert.deepEqual([...state.services], [['10.96.0.5 . tcp . 80', 'hash_2'], ['192.0.2.9 . tcp . 80', 'hash_1']]);
-  assert.deepEqual([...state.nodePorts], [['tcp . 30080', 'node_hash_1']]);
+  assert.deepEqual([...state.services], [['10.96.0.5 . tcp . 80', 'sticky_2'], ['192.0.2.9 . tcp . 80', 'sticky_1']]);
+  assert.deepEqual([...state.nodePorts], [['tcp . 30080', 'node_sticky_1']]);
   assert.deepEqual([...state.nodeBackends.values()], ['10.1.0.1 . 8080']);
+  assert.deepEqual([...state.nodeRemembered], [['tcp . 30080', 'remember_10800']]);
 });
 
 test('headless Services and ones without endpoints have no frontend', () => {

@@ -1,8 +1,11 @@
-import { firstMark } from './desired.ts';
+import { emptyState, firstMark } from './desired.ts';
 import type { ProxyState } from './types.ts';
 
 /** Elements in one nft command; longer ones are cut, so that no line grows without bound. */
 const elementsPerCommand = 500;
+
+/** Clients that are remembered at a time; further ones are picked for at random until some are forgotten. */
+const affinityClients = 65_536;
 
 /** Replaces the whole table in one transaction. */
 export function wholeTable(table: string, serviceCidr: string, state: ProxyState): string {
@@ -25,14 +28,33 @@ export function changes(table: string, from: ProxyState, to: ProxyState): string
     ...mapChanges(table, 'node_backends', from.nodeBackends, to.nodeBackends),
     ...mapChanges(table, 'services', verdicts(from.services), verdicts(to.services)),
     ...mapChanges(table, 'node_ports', verdicts(from.nodePorts), verdicts(to.nodePorts)),
+    ...mapChanges(table, 'remembered', verdicts(from.remembered), verdicts(to.remembered)),
+    ...mapChanges(table, 'node_remembered', verdicts(from.nodeRemembered), verdicts(to.nodeRemembered)),
     ...setChanges(table, 'itself', from.itself, to.itself),
+    // what is remembered may lead to a backend that is gone; the others pick anew
+    ...(losesRemembered(from, to) ? [`flush map ip ${table} affinity\n`] : []),
   ].join('');
 }
 
-const noState: ProxyState = { services: new Map(), nodePorts: new Map(), backends: new Map(), nodeBackends: new Map(), itself: new Set() };
+const noState = emptyState;
+
+/** Whether a frontend with affinity had a backend that it has no more. */
+function losesRemembered(from: ProxyState, to: ProxyState): boolean {
+  const lost = (frontends: ReadonlyMap<string, string>, before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): boolean => {
+    if (frontends.size === 0) return false;
+    const left = new Set([...after].map(([key, backend]) => `${frontendOf(key)} ${backend}`));
+    return [...before].some(([key, backend]) => frontends.has(frontendOf(key)) && !left.has(`${frontendOf(key)} ${backend}`));
+  };
+  return lost(from.remembered, from.backends, to.backends) || lost(from.nodeRemembered, from.nodeBackends, to.nodeBackends);
+}
+
+/** A backend's key without its mark. */
+function frontendOf(key: string): string {
+  return key.slice(0, key.lastIndexOf(' . '));
+}
 
 function chainsOf(state: ProxyState): Set<string> {
-  return new Set([...state.services.values(), ...state.nodePorts.values()]);
+  return new Set([...state.services.values(), ...state.nodePorts.values(), ...state.remembered.values(), ...state.nodeRemembered.values()]);
 }
 
 function verdicts(map: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
@@ -41,11 +63,17 @@ function verdicts(map: ReadonlyMap<string, string>): ReadonlyMap<string, string>
 
 function chainText(table: string, chain: string): string {
   const count = chain.slice(chain.lastIndexOf('_') + 1);
-  const pick = chain.includes('hash') ? `jhash ip saddr mod ${count}` : `numgen random mod ${count}`;
+  const made = `add chain ip ${table} ${chain}\nflush chain ip ${table} ${chain}\n`;
+  if (chain.startsWith('remember_')) {
+    const connection = 'ip saddr . ct original ip daddr . meta l4proto . ct original proto-dst';
+    return `${made}add rule ip ${table} ${chain} meta l4proto { tcp, udp, sctp } update @affinity { ${connection} timeout ${count}s : ip daddr . th dport }\n`;
+  }
+  const again = chain.includes('sticky_') ? `add rule ip ${table} ${chain} dnat ip to ip saddr . ip daddr . meta l4proto . th dport map @affinity\n` : '';
   const [key, map] = chain.startsWith('node_') ? ['meta l4proto . th dport', 'node_backends'] : ['ip daddr . meta l4proto . th dport', 'backends'];
   return (
-    `add chain ip ${table} ${chain}\nflush chain ip ${table} ${chain}\n` +
-    `add rule ip ${table} ${chain} meta mark set ${pick} offset ${firstMark}\n` +
+    made +
+    again +
+    `add rule ip ${table} ${chain} meta mark set numgen random mod ${count} offset ${firstMark}\n` +
     `add rule ip ${table} ${chain} dnat ip to ${key} . meta mark map @${map}\n`
   );
 }
@@ -78,6 +106,9 @@ function skeleton(serviceCidr: string): string {
   map node_ports { type inet_proto . inet_service : verdict; }
   map backends { type ipv4_addr . inet_proto . inet_service . mark : ipv4_addr . inet_service; }
   map node_backends { type inet_proto . inet_service . mark : ipv4_addr . inet_service; }
+  map remembered { type ipv4_addr . inet_proto . inet_service : verdict; }
+  map node_remembered { type inet_proto . inet_service : verdict; }
+  map affinity { type ipv4_addr . ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; size ${affinityClients}; flags dynamic,timeout; }
   set itself { type ipv4_addr . ipv4_addr; }
   chain dispatch {
     meta l4proto { tcp, udp, sctp } ip daddr . meta l4proto . th dport vmap @services
@@ -85,6 +116,11 @@ function skeleton(serviceCidr: string): string {
   }
   chain prerouting { type nat hook prerouting priority dstnat; policy accept; jump dispatch; }
   chain output { type nat hook output priority -100; policy accept; jump dispatch; }
+  chain remember {
+    type filter hook postrouting priority mangle; policy accept;
+    ct state new ct status dnat meta l4proto { tcp, udp, sctp } ct original ip daddr . meta l4proto . ct original proto-dst vmap @remembered
+    ct state new ct status dnat meta l4proto { tcp, udp, sctp } meta l4proto . ct original proto-dst vmap @node_remembered
+  }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ct status dnat ip saddr . ip daddr @itself masquerade

@@ -2,7 +2,8 @@
  * The Service proxy of one node: Services and their EndpointSlices become nftables rules.
  *
  * A *frontend* is an address and port (or a node port) that a Service is reached at; its *backends* are the endpoints
- * that a connection may go to, picked at random, or by the client's address where the Service wants affinity. The
+ * that a connection may go to, picked at random. Where the Service wants affinity, what a client got is remembered
+ * in a map that packets write themselves (of the connection's original address, so before the client's own is hidden). The
  * rules are few and the same for every Service: *maps* hold the frontends and backends, one chain for each number of
  * backends does the picking, so a change is a change of map elements, whatever the number of Services.
  *
@@ -23,8 +24,8 @@ export interface Frontend {
   port: number;
   protocol: Protocol;
   backends: readonly Backend[];
-  /** Clients stay with their backend. */
-  sticky: boolean;
+  /** Seconds without a new connection that a client stays with its backend; 0: no affinity. */
+  affinitySeconds: number;
 }
 
 /** What the rules must hold; keys and values are nft's own text. */
@@ -35,6 +36,9 @@ export interface ProxyState {
   /** The frontend's key and a mark -> `address . port`. */
   backends: ReadonlyMap<string, string>;
   nodeBackends: ReadonlyMap<string, string>;
+  /** Frontends with affinity -> the chain that remembers. */
+  remembered: ReadonlyMap<string, string>;
+  nodeRemembered: ReadonlyMap<string, string>;
   /** Backends that may call themselves through a Service. */
   itself: ReadonlySet<string>;
 }
