@@ -32,6 +32,8 @@ void test('a restarted server has what the first one had, and goes on counting',
   };
   const first = await start();
   const made = await first.admin.create<KubeObject>(configMaps, configMap('kept', { a: 'b' }));
+  const viewer = await first.admin.get<KubeObject>(clusterRoles, 'view');
+  await first.admin.update(clusterRoles, { ...viewer, rules: [{ apiGroups: ['example.com'], resources: ['things'], verbs: ['get'] }] });
   await first.close();
   const second = await start();
   t.after(() => second.close());
@@ -39,6 +41,9 @@ void test('a restarted server has what the first one had, and goes on counting',
   assert.equal(second.ca, first.ca);
   const next = await second.admin.create<KubeObject>(configMaps, configMap('next'));
   assert.ok(Number(next.metadata.resourceVersion) > Number(made.metadata.resourceVersion));
+  const { rules } = (await second.admin.get<KubeObject>(clusterRoles, 'view')) as unknown as { rules: { apiGroups: string[]; resources: string[] }[] };
+  assert.deepEqual(rules[0]?.apiGroups, ['example.com']);
+  assert.ok(rules.some(({ resources }) => resources.includes('pods')), 'what a role lacks is added again');
   const selected = await second.admin.list<KubeObject>(services, { namespace: 'default', fieldSelector: 'metadata.name=kubernetes' });
   assert.deepEqual(selected.items.map((item) => (item['spec'] as { clusterIP: string }).clusterIP), ['10.96.0.1']);
 });

@@ -6,7 +6,9 @@ import type { CacheEvent } from './watcher.ts';
 import { Watcher } from './watcher.ts';
 
 /** Changes that a cache remembers, for watches that begin at a revision of the past. */
-export const watchHistoryEvents = 8192;
+export const watchHistoryEvents = 4096;
+/** So many more are let in before the oldest are dropped together. */
+const historySlack = 1024;
 
 export interface CacheOptions {
   /** All keys of this cache begin with it; ends with a slash. */
@@ -116,7 +118,7 @@ export class ObjectCache {
   #publish(event: CacheEvent): void {
     this.#lastChange = event.revision;
     this.#history.push(event);
-    if (this.#history.length > 2 * watchHistoryEvents) {
+    if (this.#history.length > watchHistoryEvents + historySlack) {
       const dropped = this.#history.splice(0, this.#history.length - watchHistoryEvents);
       this.#knownSince = dropped.at(-1)?.revision ?? this.#knownSince;
     }
