@@ -51,6 +51,7 @@ const banned: readonly Ban[] = [
   { what: /\bMath\.random\(|\brandomBytes\(|\brandomUUID\(|\brandomInt\(/, instead: 'the Random that you are given', homes: ['lib/random'] },
   { what: /(?<!\.)\bset(Timeout|Interval)\(/, instead: 'Clock.after, Clock.sleep or every()', homes: ['lib/clock'] },
   { what: /from '(node:)?child_process'/, instead: 'Kernel.processes', homes: ['sys/process'] },
+  { what: /^import (?!type).*from 'node:http'/, instead: '#lib/node-http.ts, which loads less', homes: ['lib/node-http'] },
   { what: /from 'koffi'/, instead: 'a facility of #sys', homes: ['sys/'] },
   { what: /from 'lmdb'/, instead: 'Store', homes: ['core/store/embedded'] },
   { what: /\bconsole\.(log|error|warn|info)\(/, instead: 'the Logger, or the output that a command is given', homes: [] },

@@ -1,7 +1,8 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { chmodSync, rmSync } from 'node:fs';
 import type { Status } from '#api/gantry/status.ts';
 import { messageOf } from '#lib/errors.ts';
+import { createServer } from '#lib/node-http.ts';
 
 /** The control socket: what Gantry's own commands ask the daemon. */
 export async function serveControl(path: string, status: () => Promise<Status>): Promise<{ close(): Promise<void> }> {

@@ -1,7 +1,6 @@
 /** The door: Docker's HTTP API on a unix socket. */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import type { IncomingMessage, Server } from 'node:http';
-import { createServer, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -9,6 +8,7 @@ import { newestApi, showApi } from '#api/docker/versions.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
+import { createServer, ServerResponse } from '#lib/node-http.ts';
 import type { Backends } from './backends.ts';
 import type { Call } from './call.ts';
 import { sendEmpty, sendJson } from './call.ts';

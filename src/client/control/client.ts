@@ -1,8 +1,8 @@
-import { request } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DaemonFile, Status } from '#api/gantry/status.ts';
 import { Fault, codeOf } from '#lib/errors.ts';
+import { request } from '#lib/node-http.ts';
 
 /** Milliseconds that the daemon may take to answer. */
 const answerMs = 5_000;

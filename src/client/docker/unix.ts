@@ -1,9 +1,9 @@
 /** Docker's API over a unix socket. */
-import { request as httpRequest, Agent } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Duplex } from 'node:stream';
 import { Fault, codeOf, messageOf } from '#lib/errors.ts';
+import { Agent, request as httpRequest } from '#lib/node-http.ts';
 import type { DockerAnswer, DockerRequest, DockerTransport, QueryValue } from './types.ts';
 
 /** Connections that are kept open between requests. */

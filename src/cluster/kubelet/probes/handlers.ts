@@ -1,9 +1,9 @@
 /** What probes and hooks do: a command in the container, an HTTP request, a TCP connection, a gRPC health check. */
-import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { Container, HTTPGetAction, IntOrString, LifecycleHandler, Probe } from '#api/kube/types.ts';
 import { messageOf } from '#lib/errors.ts';
+import { request as httpRequest } from '#lib/node-http.ts';
 import { runInContainer } from '../pod/exec.ts';
 import type { NodeContext } from '../types.ts';
 import { checkGrpcHealth } from './grpc.ts';
