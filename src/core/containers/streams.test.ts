@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFault } from '#lib/errors.ts';
-import { collectOutput, execute, openTestBed, whyNoContainers } from './testing.ts';
+import { collectOutput } from './collect.ts';
+import { execute, openTestBed, whyNoContainers } from './testing.ts';
 import type { TestBed } from './testing.ts';
 
 const skip = whyNoContainers();

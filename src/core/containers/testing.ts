@@ -9,8 +9,9 @@ import { createRecords } from '#core/store/records.ts';
 import { createMemoryStore } from '#core/store/memory/store.ts';
 import { linuxKernel } from '#sys/linux.ts';
 import type { Kernel } from '#sys/types.ts';
+import { collectOutput } from './collect.ts';
 import { openContainers } from './open.ts';
-import type { Containers, ContainerSpec, ExecSession, ProcessSpec, Streams } from './types.ts';
+import type { Containers, ContainerSpec, ExecSession, ProcessSpec } from './types.ts';
 
 const busybox = '/bin/busybox';
 const applets = 'sh true false cat echo env grep head id kill ls mkdir mount mv ps pwd rm seq sleep sort stat stty tail tee test touch tr trap umount wc wget nc nslookup hostname ip ping httpd od dd date chmod chown ln readlink cut awk sed uname yes timeout';
@@ -99,15 +100,6 @@ export async function openTestBed(): Promise<TestBed> {
     },
   };
   return bed;
-}
-
-/** Collects what comes out of `streams` until they end. */
-export function collectOutput(streams: Streams): Promise<{ stdout: string; stderr: string }> {
-  const output = { stdout: '', stderr: '' };
-  streams.onOutput((stream, data) => {
-    output[stream] += data.toString();
-  });
-  return new Promise((resolve) => streams.onEnd(() => resolve(output)));
 }
 
 /** Runs a command in a container to its end. */
