@@ -30,6 +30,11 @@ test('a service\'s endpoints follow its pods, and those without a selector are l
   await client.patch(pods, 'p1', { type: 'merge', body: { metadata: { labels: { app: 'other' } } } }, { namespace: 'default' });
   await eventually(async () => assert.deepEqual((await slices('web')).map(({ endpoints: held = [] }) => held.length), [0]));
   assert.deepEqual(await slices('own'), []);
+  const subsets = [{ addresses: [{ ip: '192.0.2.7' }], ports: [{ port: 8080 }] }];
+  await client.create<Endpoints>(endpoints, { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'own', namespace: 'default' }, subsets });
+  await eventually(async () => assert.deepEqual((await slices('own')).map(({ endpoints: [first] = [] }) => first?.addresses), [['192.0.2.7']]));
+  await client.delete(endpoints, 'own', { namespace: 'default' });
+  await eventually(async () => assert.deepEqual(await slices('own'), []));
   await client.delete(services, 'web', { namespace: 'default' });
   await eventually(async () => assert.deepEqual(await slices('web'), []));
   await eventually(() => assert.rejects(client.get(endpoints, 'web', 'default'), /not found/));

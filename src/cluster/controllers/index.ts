@@ -7,6 +7,7 @@ import { createInformers } from '#cluster/machinery/informers.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
+import { endpointSliceMirroringController } from './endpointslicemirroring/controller.ts';
 import { garbageController } from './garbagecollector/controller.ts';
 import { nodeLifecycleController } from './nodelifecycle/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
@@ -23,6 +24,7 @@ export const controllers: readonly ClusterControllerFactory[] = [
   deploymentController,
   endpointSliceController,
   endpointsController,
+  endpointSliceMirroringController,
   nodeLifecycleController,
   podGarbageController,
   namespaceController,
