@@ -57,6 +57,23 @@ describe('docker cp', { skip: whyNoDocker() }, () => {
     });
   }
 
+  test('a stopped container\'s nested mounts and subpaths are copied as it would see them', async () => {
+    await engine.ok('run', '--rm', '-v', 'deep:/d', 'bb:1', 'sh', '-c', 'mkdir -p /d/in/side; echo 1 > /d/in/side/one; ln -s /etc /d/in/out');
+    const mount = 'type=volume,src=deep,dst=/top/vol,volume-subpath=in';
+    await engine.ok('create', '--name', 'nested', '--mount', mount, '-v', `${here}:/top/vol/side/host:ro`, 'bb:1', 'sh', '-c', 'cat /top/vol/side/one');
+    await engine.ok('cp', 'nested:/top/vol/side/one', join(here, 'one'));
+    assert.equal(readFileSync(join(here, 'one'), 'utf8'), '1\n');
+    assert.equal(await engine.ok('start', '-a', 'nested'), '1');
+    await engine.ok('cp', 'nested:/top', join(here, 'top'));
+    assert.equal(readFileSync(join(here, 'top/vol/side/one'), 'utf8'), '1\n');
+    assert.equal(readFileSync(join(here, 'top/vol/side/host/file'), 'utf8'), 'content\n');
+    await engine.ok('cp', 'nested:/top/vol/out/passwd', join(here, 'passwd'));
+    assert.match(readFileSync(join(here, 'passwd'), 'utf8'), /^root:x:0:0:root:\/root:\/bin\/sh\napp/);
+    await engine.ok('rm', 'nested');
+    const missing = await engine.docker('run', '--rm', '--mount', 'type=volume,src=deep,dst=/x,volume-subpath=none', 'bb:1', 'true');
+    assert.match(missing.stderr, /the volume has no such path/);
+  });
+
   test('a read-only root and a read-only mount take nothing; a file is no directory', async () => {
     await engine.ok('run', '-d', '--name', 'ro', '--read-only', '-v', 'rov:/v:ro', '-v', 'rwv:/w', 'bb:1', 'sleep', '1000');
     assert.match((await engine.docker('cp', join(here, 'file'), 'ro:/tmp/')).stderr, /container rootfs is marked read-only/);

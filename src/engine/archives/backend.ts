@@ -13,7 +13,7 @@ import type { ContainerContext } from '../containers/context.ts';
 import { emitContainer } from '../containers/context.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import { isAlive } from '../containers/record.ts';
-import type { Place } from './place.ts';
+import type { MountSource, Place } from './place.ts';
 import { normalize, withPlace } from './place.ts';
 import { pathStat } from './stat.ts';
 import { openDirectory, walk } from './walk.ts';
@@ -68,7 +68,7 @@ export class ArchivesBackend {
       head.resolve(describe(found.name, path, found.stat, found.place));
       const { files } = this.#context;
       const start = { parent: found.parent, name: found.last, tarName: found.name, path: found.path };
-      yield* encodeTar(walk({ files, mounts: found.mounts, openRoot: (at) => openSync(at, openDirectory) }, start));
+      yield* encodeTar(walk({ files, mounts: found.mounts }, start));
     } finally {
       release.resolve();
       await held.catch(() => {});
@@ -180,7 +180,7 @@ export class ArchivesBackend {
     const root = await rootfs.hold(record.id);
     const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      yield* encodeTar(walk({ files, mounts: new Map(), openRoot: () => fd }, { parent: fd, name: '.', tarName: '.', path: '/' }));
+      yield* encodeTar(walk({ files, mounts: new Map() }, { parent: fd, name: '.', tarName: '.', path: '/' }));
     } finally {
       closeSync(fd);
       await rootfs.release(record.id);
@@ -197,7 +197,7 @@ interface Opened {
   /** A path to it that other calls accept. */
   place: string;
   path: string;
-  mounts: ReadonlyMap<string, string>;
+  mounts: ReadonlyMap<string, MountSource>;
   close(): void;
 }
 

@@ -6,9 +6,8 @@
 import { lstat, readlink } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { Fault } from '#lib/errors.ts';
-import { resolveInRoot } from '#lib/rootfs-path.ts';
 import type { ContainerContext } from '../containers/context.ts';
-import type { ContainerRecord, MountRecord } from '../containers/record.ts';
+import type { ContainerRecord } from '../containers/record.ts';
 import { isAlive } from '../containers/record.ts';
 
 export interface Place {
@@ -16,8 +15,14 @@ export interface Place {
   root: string;
   /** Path inside it; ends with `/` or `/.` where the asked one did. */
   path: string;
-  /** Host directories of mounts, by path inside `root`: for roots that are mounted without them. */
-  mounts: ReadonlyMap<string, string>;
+  /** What mounts show, by path inside `root`: for roots that are mounted without them. */
+  mounts: ReadonlyMap<string, MountSource>;
+}
+
+/** A host directory, and the path inside it that the mount shows ('' for all of it). */
+export interface MountSource {
+  root: string;
+  path: string;
 }
 
 const mostLinks = 40;
@@ -40,26 +45,18 @@ export function normalize(path: string): string {
   return clean;
 }
 
-/** Host directory of each bind and volume. */
-export async function mountDirectories(context: ContainerContext, record: ContainerRecord): Promise<Map<string, string>> {
-  const result = new Map<string, string>();
+function mountSources(context: ContainerContext, record: ContainerRecord): Map<string, MountSource> {
+  const result = new Map<string, MountSource>();
   for (const mount of record.mounts) {
-    const source = await mountSource(context, mount);
-    if (source !== undefined) result.set(mount.target, source);
+    const root = mount.volume === undefined ? mount.source : context.volumes.get(mount.volume)?.mountpoint;
+    if (mount.type !== 'tmpfs' && root !== undefined) result.set(mount.target, { root, path: mount.subpath ? `/${mount.subpath}` : '' });
   }
   return result;
 }
 
-async function mountSource(context: ContainerContext, mount: MountRecord): Promise<string | undefined> {
-  if (mount.type === 'tmpfs') return undefined;
-  if (mount.volume === undefined) return mount.source;
-  const root = context.volumes.get(mount.volume)?.mountpoint;
-  return root === undefined ? undefined : mount.subpath ? resolveInRoot(root, mount.subpath) : root;
-}
-
 /** Walks the path over links, as a process of the container would, to find under which mount it ends. */
 async function placeOfStopped(context: ContainerContext, record: ContainerRecord, root: string, path: string): Promise<Place> {
-  const mounts = await mountDirectories(context, record);
+  const mounts = mountSources(context, record);
   if (mounts.size === 0) return { root, path, mounts };
   let done: string[] = [];
   let pending = path.split('/').filter((p) => p !== '' && p !== '.');
@@ -81,17 +78,22 @@ async function placeOfStopped(context: ContainerContext, record: ContainerRecord
   }
   const tail = /\/\.?$/.exec(path)?.[0] ?? '';
   const found = locate(root, mounts, done);
-  return { root: found.root, path: found.path === '/' ? `/${tail.slice(1)}` : `${found.path}${tail}`, mounts: found.below };
+  return { root: found.root, path: found.path === '/' ? `/${tail.slice(1)}` : `${found.path}${tail}`, mounts: found.mounts };
 }
 
 /** The innermost mount that holds the path, or the root itself. */
-function locate(root: string, mounts: ReadonlyMap<string, string>, names: readonly string[]): { root: string; path: string; below: ReadonlyMap<string, string> } {
+function locate(root: string, mounts: ReadonlyMap<string, MountSource>, names: readonly string[]): Place {
   const path = `/${names.join('/')}`;
   const inside = (target: string, other: string): boolean => other === target || other.startsWith(`${target}/`);
   const best = [...mounts.keys()].filter((target) => inside(target, path)).sort((a, b) => b.length - a.length)[0];
   const base = best ?? '';
-  const below = [...mounts].filter(([target]) => target !== base && inside(base, target)).map(([target, source]): [string, string] => [target.slice(base.length), source]);
-  return { root: best === undefined ? root : (mounts.get(best) ?? root), path: path.slice(base.length) || '/', below: new Map(below) };
+  const source = (best === undefined ? undefined : mounts.get(best)) ?? { root, path: '' };
+  const below = [...mounts].filter(([target]) => target !== base && inside(base, target));
+  return {
+    root: source.root,
+    path: `${source.path}${path.slice(base.length)}` || '/',
+    mounts: new Map(below.map(([target, shown]): [string, MountSource] => [`${source.path}${target.slice(base.length)}`, shown])),
+  };
 }
 
 async function linkTarget(path: string): Promise<string | undefined> {

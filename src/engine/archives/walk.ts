@@ -2,13 +2,14 @@
  * A tree as a tar. Each directory is opened below its parent's descriptor, following no link, so that processes of the
  * container, which may change the tree meanwhile, cannot make the walk leave it.
  */
-import { constants, createReadStream, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { constants, createReadStream, fstatSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { codeOf, isFault } from '#lib/errors.ts';
 import type { TarEntry, TarEntryType } from '#lib/tar/types.ts';
 import { tarEntry } from '#lib/tar/types.ts';
 import type { TarSource } from '#lib/tar/write.ts';
 import type { HostFiles } from '../types.ts';
+import type { MountSource } from './place.ts';
 
 /** Linux's, which Node does not name. */
 const openPath = 0o10000000;
@@ -20,9 +21,8 @@ const depthLimit = 2048;
 
 export interface WalkOptions {
   files: HostFiles;
-  /** Host directories that stand in place of a directory, by path from the walk's root. */
-  mounts: ReadonlyMap<string, string>;
-  openRoot(path: string): number;
+  /** What stands in place of a directory, by path from the walk's root. */
+  mounts: ReadonlyMap<string, MountSource>;
 }
 
 interface Node {
@@ -69,12 +69,22 @@ async function* walkNode(options: WalkOptions, node: Node, links: Map<string, st
 async function* walkDirectory(options: WalkOptions, node: Node, links: Map<string, string>): AsyncGenerator<TarSource> {
   const { files } = options;
   const mount = options.mounts.get(node.path);
-  const fd = mount === undefined ? tryOpen(() => files.openInRoot(node.parent, node.name, openDirectoryNoFollow)) : options.openRoot(mount);
+  const fd = mount === undefined ? tryOpen(() => files.openInRoot(node.parent, node.name, openDirectoryNoFollow)) : tryOpen(() => openSource(files, mount));
   if (fd === undefined) return;
   try {
     for (const name of readdirSync(files.pathOf(fd)).sort()) {
       yield* walkNode(options, { parent: fd, name, tarName: `${node.tarName}/${name}`, path: `${node.path === '/' ? '' : node.path}/${name}`, depth: node.depth + 1 }, links);
     }
+  } finally {
+    files.close(fd);
+  }
+}
+
+/** Resolved inside the mount's own root. */
+function openSource(files: HostFiles, { root, path }: MountSource): number {
+  const fd = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    return files.openInRoot(fd, path || '/', openDirectory);
   } finally {
     files.close(fd);
   }

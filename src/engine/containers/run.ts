@@ -6,12 +6,14 @@ import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
 import { hostGateway, joinNetworks, leaveNetworks, openSandbox, planNetworks } from './networking.ts';
 import type { ContainerRecord } from './record.ts';
-import { runSpec } from './spec.ts';
+import { checkMounts, runSpec } from './spec.ts';
+import type { HeldMount } from './spec.ts';
 
 /** Begins a run. On failure all is as before it, but for the state's error and exit code. */
 export async function beginRun(context: ContainerContext, record: ContainerRecord): Promise<ContainerRecord> {
   const { set, containers, rootfs } = context;
   const undo: (() => Promise<unknown>)[] = [];
+  const held: HeldMount[] = [];
   try {
     const plan = planNetworks(context, record);
     const root = await rootfs.hold(record.id);
@@ -21,13 +23,14 @@ export async function beginRun(context: ContainerContext, record: ContainerRecor
     const directory = directoryOf(context, record.id);
     const etc = { record, endpoints: [], served: plan.served, hostNetwork: plan.hostNetwork, hostGateway: hostGateway(context), ...(await readHostFiles()) };
     await writeEtcFiles(directory, etc);
-    const spec = await runSpec(context, record, { rootfs: root, network: namespace, etcMounts: etcMounts(directory) });
+    const spec = await runSpec(context, record, { rootfs: root, network: namespace, etcMounts: etcMounts(directory), held });
     await containers.remove(record.id);
     undo.push(() => containers.remove(record.id));
     // side by side: making the process takes longer than connecting its network
     const [created, joined] = await Promise.allSettled([containers.create(spec), joinNetworks(context, record, plan, namespace)]);
     if (created.status === 'rejected') throw created.reason;
     if (joined.status === 'rejected') throw joined.reason;
+    checkMounts(context, created.value.pid ?? 0, held);
     if (joined.value.length > 0) await writeEtcFiles(directory, { ...etc, endpoints: joined.value });
     await connectSessions(context, record.id);
     const status = await containers.start(record.id);
@@ -38,6 +41,8 @@ export async function beginRun(context: ContainerContext, record: ContainerRecor
   } catch (error) {
     for (const step of undo.reverse()) await step().catch((cause: unknown) => context.log.warn('cannot take back a start', { id: record.id, error: cause }));
     throw await recordFailure(context, record, error);
+  } finally {
+    for (const { fd } of held) context.files.close(fd);
   }
 }
 

@@ -1,12 +1,12 @@
 /** The core container of a run, from the engine's record. */
+import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Resources } from '#api/docker/host-config.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
 import type { ContainerSpec, MountSpec, NamespaceSpec, ResourceSpec } from '#core/containers/types.ts';
 import { resolveUser } from '#core/containers/user.ts';
 import type { Sandbox } from '#core/sandboxes/types.ts';
-import { Fault, codeOf } from '#lib/errors.ts';
+import { Fault, codeOf, isFault } from '#lib/errors.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import type { ContainerContext } from './context.ts';
 import { logPathOf, owner } from './context.ts';
@@ -21,6 +21,14 @@ export interface RunInput {
   /** `host` or a path. */
   network: string;
   etcMounts: readonly MountSpec[];
+  /** Told of what must be mounted where: see `checkMounts`. */
+  held: HeldMount[];
+}
+
+/** What a subpath led to when the spec was made: an open descriptor, and where it is to be in the container. */
+export interface HeldMount {
+  fd: number;
+  target: string;
 }
 
 export async function runSpec(context: ContainerContext, record: ContainerRecord, input: RunInput): Promise<ContainerSpec> {
@@ -47,7 +55,7 @@ export async function runSpec(context: ContainerContext, record: ContainerRecord
       ...(security.apparmor === undefined ? {} : { apparmorProfile: security.apparmor }),
     },
     hostname: hostnameOf(record),
-    mounts: [...ipcMounts(context, record), ...input.etcMounts, ...(await volumeMounts(context, record))],
+    mounts: [...ipcMounts(context, record), ...input.etcMounts, ...(await volumeMounts(context, record, input.held))],
     namespaces: namespaces(context, record, input.network),
     devices: (host.Devices ?? []).map((d) => ({ hostPath: d.PathOnHost, path: d.PathInContainer, access: d.CgroupPermissions || 'rwm' })),
     deviceRules: host.DeviceCgroupRules ?? [],
@@ -161,20 +169,20 @@ function ipcMounts(context: ContainerContext, record: ContainerRecord): MountSpe
   return [{ type: 'bind', source: source.shmPath, target: '/dev/shm', options: ['rbind', 'rprivate'] }];
 }
 
-async function volumeMounts(context: ContainerContext, record: ContainerRecord): Promise<MountSpec[]> {
+async function volumeMounts(context: ContainerContext, record: ContainerRecord, held: HeldMount[]): Promise<MountSpec[]> {
   const result: MountSpec[] = [];
-  for (const mount of record.mounts) result.push(await mountSpec(context, record, mount));
+  for (const mount of record.mounts) result.push(await mountSpec(context, record, mount, held));
   return result;
 }
 
-async function mountSpec(context: ContainerContext, record: ContainerRecord, mount: MountRecord): Promise<MountSpec> {
+async function mountSpec(context: ContainerContext, record: ContainerRecord, mount: MountRecord, held: HeldMount[]): Promise<MountSpec> {
   if (mount.type === 'tmpfs') return { type: 'tmpfs', source: 'tmpfs', target: mount.target, options: mount.tmpfs ?? [] };
-  const source = mount.volume === undefined ? (mount.source ?? '') : await volumeSource(context, record, mount, mount.volume);
+  const source = mount.volume === undefined ? (mount.source ?? '') : await volumeSource(context, record, mount, mount.volume, held);
   const bind = mount.nonRecursive ? 'bind' : 'rbind';
   return { type: 'bind', source, target: mount.target, options: [bind, mount.readOnly ? 'ro' : 'rw', mount.propagation || 'rprivate'] };
 }
 
-async function volumeSource(context: ContainerContext, record: ContainerRecord, mount: MountRecord, volume: string): Promise<string> {
+async function volumeSource(context: ContainerContext, record: ContainerRecord, mount: MountRecord, volume: string, held: HeldMount[]): Promise<string> {
   const directory = await context.volumes.use(volume, record.id);
   context.events.emit('volume', 'mount', volume, {
     container: record.id,
@@ -183,5 +191,44 @@ async function volumeSource(context: ContainerContext, record: ContainerRecord, 
     propagation: mount.propagation,
     'read/write': String(!mount.readOnly),
   });
-  return mount.subpath ? resolveInRoot(directory, mount.subpath) : join(directory);
+  return mount.subpath ? holdInside(context, directory, mount, held) : directory;
+}
+
+/** Linux's, which Node does not name. */
+const openPath = 0o10000000;
+
+/**
+ * The host path of what the mount's subpath is below `directory` at this moment. Another container of the volume may put a
+ * link in its place before the runtime mounts it, so it is held open for `checkMounts` to compare.
+ */
+function holdInside(context: ContainerContext, directory: string, mount: MountRecord, held: HeldMount[]): string {
+  const root = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const fd = context.files.openInRoot(root, mount.subpath ?? '/', openPath);
+    held.push({ fd, target: mount.target });
+    return readlinkSync(context.files.pathOf(fd));
+  } catch (error) {
+    if (isFault(error, 'not-found')) throw new Fault('not-found', `failed to mount subpath ${mount.subpath}: the volume has no such path`, { cause: error });
+    throw error;
+  } finally {
+    closeSync(root);
+  }
+}
+
+/** With the process made and nothing of it run: whether it got what was held, and not what was put in its place. */
+export function checkMounts(context: ContainerContext, pid: number, held: readonly HeldMount[]): void {
+  if (held.length === 0) return;
+  const root = openSync(`/proc/${pid}/root`, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    for (const { fd, target } of held) {
+      const mounted = context.files.openInRoot(root, target, openPath);
+      const [wanted, found] = [fstatSync(fd), fstatSync(mounted)];
+      context.files.close(mounted);
+      if (wanted.dev !== found.dev || wanted.ino !== found.ino) {
+        throw new Fault('internal', `the volume changed below the mount of ${target} while it was mounted; start the container again`);
+      }
+    }
+  } finally {
+    closeSync(root);
+  }
 }
