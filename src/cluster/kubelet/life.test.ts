@@ -79,7 +79,7 @@ describe('kubelet: life of containers', { skip: whyNoContainers() }, () => {
       ],
       containers: [{
         name: 'main', image: 'busybox:1',
-        command: ['sh', '-c', 'cd /v; cat cm/dir/file; cat all/token all/crt; echo; cat all/labels; echo; ls none | wc -l; touch scratch/x && stat -c %g scratch/x; touch cm/x; cat /one; touch sub/y && echo sub; id; echo end; while ! grep -q two cm/dir/file; do sleep 0.1; done; echo changed > /dev/termination-log; exit 0'],
+        command: ['sh', '-c', 'cd /v; cat cm/dir/file; cat all/token all/crt; echo; cat all/labels; echo; ls none | wc -l; touch scratch/x && stat -c %g scratch/x; touch cm/x 2>&1; cat /one; touch sub/y && echo sub; id; echo end; while ! grep -q two cm/dir/file; do sleep 0.1; done; echo changed > /dev/termination-log; exit 0'],
         volumeMounts: [
           { name: 'cm', mountPath: '/v/cm', readOnly: true }, { name: 'all', mountPath: '/v/all' }, { name: 'none', mountPath: '/v/none' }, { name: 'scratch', mountPath: '/v/scratch' },
           { name: 'cm', mountPath: '/one', subPath: 'dir/file' }, { name: 'scratch', mountPath: '/v/sub', subPathExpr: 'of-$(NAME)' },
