@@ -22,7 +22,9 @@ async function* read(path: string, options: LogOptions): AsyncGenerator<LogEntry
   const bell = options.follow ? ringOnChange(path, options.follow) : undefined;
   try {
     const joiner = new LineJoiner();
-    const source = new LineSource(file, options.tail === undefined ? 0 : await tailOffset(file, options.tail));
+    // Without following it is what was there at the beginning, however fast more is written.
+    const { size } = await file.stat();
+    const source = new LineSource(file, options.tail === undefined ? 0 : await tailOffset(file, options.tail, size), bell ? Infinity : size);
     for (;;) {
       // Asked before reading: what was written before the end is read below.
       const over = !bell || bell.ended;
@@ -65,17 +67,19 @@ async function openOptional(path: string): Promise<FileHandle | undefined> {
 class LineSource {
   readonly #file: FileHandle;
   readonly #buffer = Buffer.alloc(blockSize);
+  readonly #end: number;
   #position: number;
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(file: FileHandle, position: number) {
+  constructor(file: FileHandle, position: number, end: number) {
     this.#file = file;
+    this.#end = end;
     this.#position = position;
   }
 
   /** The next lines without their newlines; undefined where the file ends for now. */
   async next(): Promise<Buffer[] | undefined> {
-    const { bytesRead } = await this.#file.read(this.#buffer, 0, blockSize, this.#position);
+    const { bytesRead } = await this.#file.read(this.#buffer, 0, Math.min(blockSize, this.#end - this.#position), this.#position);
     if (bytesRead === 0) return undefined;
     this.#position += bytesRead;
     const data = Buffer.concat([this.#rest, this.#buffer.subarray(0, bytesRead)]);

@@ -4,9 +4,8 @@ import { parseLine } from './parse.ts';
 /** Bytes read at a time, going backwards. A record of conmon is at most about 8.3 KiB. */
 const blockSize = 64 * 1024;
 
-/** Where the newest `count` lines begin. Reads from the end only as far as needed. */
-export async function tailOffset(file: FileHandle, count: number): Promise<number> {
-  const { size } = await file.stat();
+/** Where the newest `count` lines of the first `size` bytes begin. Reads from their end only as far as needed. */
+export async function tailOffset(file: FileHandle, count: number, size: number): Promise<number> {
   if (count <= 0) return size;
   let position = size;
   let buffer = Buffer.alloc(0);

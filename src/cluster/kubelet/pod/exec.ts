@@ -1,7 +1,7 @@
 /** Commands in running containers, as the container's own user, with its environment and directory. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ExecSession, ProcessSpec } from '#core/containers/types.ts';
+import type { ExecSession, ProcessSpec, TerminalSize } from '#core/containers/types.ts';
 import type { NodeContext } from '../types.ts';
 import { podDirectory } from '../volumes/manager.ts';
 
@@ -27,12 +27,14 @@ export interface ExecRequest {
   command: readonly string[];
   stdin: boolean;
   terminal: boolean;
+  /** Of the terminal, where it is known. */
+  size?: TerminalSize | undefined;
   attach: boolean;
 }
 
 export async function execInContainer(node: NodeContext, request: ExecRequest): Promise<ExecSession> {
   const kept = JSON.parse(readFileSync(processFile(node, request.uid, request.id), 'utf8')) as Kept;
-  const process: ProcessSpec = { ...kept, args: request.command, terminal: request.terminal };
+  const process: ProcessSpec = { ...kept, args: request.command, terminal: request.terminal, ...(request.size ? { size: request.size } : {}) };
   if (request.terminal && !process.env.some((entry) => entry.startsWith('TERM='))) process.env = [...process.env, 'TERM=xterm'];
   return node.core.containers.exec(request.id, { process, stdin: request.stdin, attach: request.attach });
 }

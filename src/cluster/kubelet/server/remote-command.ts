@@ -1,6 +1,10 @@
 /** exec and attach: a process's streams joined to a client's channels, whatever carries them. */
 import type { ExecSession, Streams, TerminalSize } from '#core/containers/types.ts';
+import type { Clock } from '#lib/clock.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
+
+/** How long a terminal waits for its client's size before it starts without one, in milliseconds. Clients send it at once. */
+const sizeWaitMs = 100;
 
 /** A client's side: what WebSocket and SPDY both come down to. */
 export interface RemoteChannels {
@@ -10,6 +14,7 @@ export interface RemoteChannels {
   status(status: RemoteStatus): void;
   onInput(handler: (data: Buffer) => void): void;
   onInputEnd(handler: () => void): void;
+  /** The handler replaces the one before, and is told the newest size at once where it is known. */
   onResize(handler: (size: TerminalSize) => void): void;
   onClose(handler: () => void): void;
   /** Stops and starts reading input. */
@@ -79,6 +84,17 @@ export function join(channels: RemoteChannels, joined: Joined): Promise<'process
   channels.onResize((size) => void joined.resize(size).catch(() => {}));
   channels.onClose(() => resolve('client'));
   return promise;
+}
+
+/** The size of the client's terminal, so that a program finds it from its first moment on. */
+export function firstSize(channels: RemoteChannels, clock: Clock): Promise<TerminalSize | undefined> {
+  return new Promise((resolve) => {
+    const timer = clock.after(sizeWaitMs, () => resolve(undefined));
+    channels.onResize((size) => {
+      timer.cancel();
+      resolve(size);
+    });
+  });
 }
 
 /** Serves one exec to its end. */

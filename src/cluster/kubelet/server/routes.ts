@@ -1,11 +1,12 @@
 /** What the server does with upgraded connections: one route a path, in one list. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { ExecSession } from '#core/containers/types.ts';
 import { Fault } from '#lib/errors.ts';
 import { execInContainer } from '../pod/exec.ts';
 import type { NodeContext } from '../types.ts';
 import { servePortForward } from './port-forward.ts';
-import { serveAttach, serveExec } from './remote-command.ts';
+import { firstSize, serveAttach, serveExec } from './remote-command.ts';
 import type { RemoteChannels } from './remote-command.ts';
 import { acceptSpdy } from './spdy/accept.ts';
 import { openSpdyChannels, spdyCommandProtocols } from './spdy/channels.ts';
@@ -66,7 +67,8 @@ async function serveExecRoute(upgrade: UpgradeRequest): Promise<void> {
   const wants = wantsOf(query);
   const channels = await openChannels(upgrade, wants);
   const request = { uid, id: attempt.id, command, stdin: wants.stdin, terminal: wants.tty, attach: true };
-  await serveExec(channels, () => execInContainer(node, request), wants);
+  const begin = async (): Promise<ExecSession> => execInContainer(node, { ...request, ...(wants.tty ? { size: await firstSize(channels, node.clock) } : {}) });
+  await serveExec(channels, begin, wants);
 }
 
 async function serveAttachRoute(upgrade: UpgradeRequest): Promise<void> {

@@ -44,13 +44,11 @@ class WebSocketChannels implements RemoteChannels {
   readonly #base64: boolean;
   #input: (data: Buffer) => void = () => {};
   #inputEnd: () => void = () => {};
-  #resize: (size: TerminalSize) => void = (size) => {
-    this.#earlySize = size;
-  };
+  #resize: (size: TerminalSize) => void = () => {};
   /** Input that came before there was a handler. */
   #early: Buffer[] | undefined = [];
   #earlyEnd = false;
-  #earlySize: TerminalSize | undefined;
+  #size: TerminalSize | undefined;
 
   constructor({ socket, protocol }: AcceptedWebSocket, wants: { stdin: boolean; stdout: boolean; stderr: boolean }) {
     this.#socket = socket;
@@ -79,7 +77,9 @@ class WebSocketChannels implements RemoteChannels {
   #takeSize(data: Buffer): void {
     try {
       const { Width, Height } = JSON.parse(data.toString('utf8')) as { Width?: unknown; Height?: unknown };
-      if (typeof Width === 'number' && typeof Height === 'number') this.#resize({ rows: Height, columns: Width });
+      if (typeof Width !== 'number' || typeof Height !== 'number') return;
+      this.#size = { rows: Height, columns: Width };
+      this.#resize(this.#size);
     } catch {
       // A client's malformed size changes nothing.
     }
@@ -120,7 +120,7 @@ class WebSocketChannels implements RemoteChannels {
 
   onResize(handler: (size: TerminalSize) => void): void {
     this.#resize = handler;
-    if (this.#earlySize) handler(this.#earlySize);
+    if (this.#size) handler(this.#size);
   }
 
   onClose(handler: () => void): void {

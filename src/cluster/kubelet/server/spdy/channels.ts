@@ -49,6 +49,7 @@ class SpdyChannels implements RemoteChannels {
   /** Resolves when input may be taken again. */
   #gate: Promise<void> = Promise.resolve();
   #open: () => void = () => {};
+  #size: TerminalSize | undefined;
 
   constructor(connection: SpdyConnection, streams: ReadonlyMap<string, SpdyStream>, protocol: string) {
     this.#connection = connection;
@@ -84,9 +85,12 @@ class SpdyChannels implements RemoteChannels {
       // Go's encoder ends each value with a newline; several may come at once.
       for (const line of data.toString('utf8').split('\n')) {
         const size = /^\{"Width":(\d+),"Height":(\d+)\}$/.exec(line.trim());
-        if (size) handler({ rows: Number(size[2]), columns: Number(size[1]) });
+        if (!size) continue;
+        this.#size = { rows: Number(size[2]), columns: Number(size[1]) };
+        handler(this.#size);
       }
     });
+    if (this.#size) handler(this.#size);
   }
 
   onClose(handler: () => void): void {

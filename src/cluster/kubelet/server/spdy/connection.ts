@@ -78,13 +78,15 @@ export class SpdyConnection {
     const id = payload.readUInt32BE(0) & 0x7fffffff;
     // Also of a stream that is refused: the compression has one context.
     const headers = await this.#codec.read(payload.subarray(10));
-    const stream = new Stream(id, headers, (frame) => this.#send(frame), () => this.#streams.delete(id));
+    const { promise: replied, resolve: reply } = Promise.withResolvers<void>();
+    const stream = new Stream(id, headers, (frame) => this.#send(frame), () => this.#streams.delete(id), replied);
     if (this.#streams.has(id) || this.#streams.size >= streamLimit || !this.#accept(stream)) {
       await this.#send(controlFrame(frameType.reset, 0, words(id, resetStatus.refused)));
       return;
     }
     this.#streams.set(id, stream);
     await this.#send(controlFrame(frameType.synReply, 0, Buffer.concat([words(id), await this.#codec.write({})])));
+    reply();
     if (flags & flagFin) stream.ended();
   }
 
@@ -121,15 +123,17 @@ class Stream implements SpdyStream {
   #onReset: () => void = () => {};
   /** What came before there was a handler. */
   #early: Buffer[] = [];
-  #written: Promise<void> = Promise.resolve();
+  #written: Promise<void>;
   #theyEnded = false;
   #weEnded = false;
 
-  constructor(id: number, headers: SpdyHeaders, send: (frame: Buffer) => Promise<void>, forget: () => void) {
+  constructor(id: number, headers: SpdyHeaders, send: (frame: Buffer) => Promise<void>, forget: () => void, replied: Promise<void>) {
     this.id = id;
     this.headers = headers;
     this.#send = send;
     this.#forget = forget;
+    // Peers drop what comes before the reply to their opening.
+    this.#written = replied;
   }
 
   onData(handler: (data: Buffer) => Promise<void> | void): void {
