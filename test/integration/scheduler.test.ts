@@ -41,7 +41,15 @@ test('pods wait for a node, are bound when one comes, and take each other\'s roo
     const condition = (await read(left[0] ?? '')).status?.conditions?.find(({ type }) => type === 'PodScheduled');
     assert.equal(condition?.message, '0/1 nodes are available: 1 Insufficient cpu.');
   });
-  const [first = ''] = await bound();
+  await client.create(pods, pod('gated', { schedulingGates: [{ name: 'example.com/wait' }] }) as unknown as Pod);
+  await eventually(async () => {
+    const condition = (await read('gated')).status?.conditions?.find(({ type }) => type === 'PodScheduled');
+    assert.equal(condition?.reason, 'SchedulingGated');
+  });
+  await client.patch(pods, 'gated', { type: 'merge', body: { spec: { schedulingGates: null } } }, { namespace: 'default' });
+  await eventually(async () => assert.ok((await bound()).includes('gated')));
+  await client.delete(pods, 'gated', { namespace: 'default', gracePeriodSeconds: 0 });
+  const [first = ''] = (await bound()).filter((name) => name !== 'gated');
   await client.delete(pods, first, { namespace: 'default', gracePeriodSeconds: 0 });
   await eventually(async () => assert.equal((await bound()).length, 2));
 });

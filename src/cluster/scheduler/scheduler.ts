@@ -62,7 +62,7 @@ class Scheduler {
   listen(): void {
     this.#rooms.pods.onChange(({ type, object, old }) => {
       const key = keyOf(object);
-      if (type === 'DELETED' || !isWaiting(object)) this.#held.delete(key);
+      if (type === 'DELETED' || !isOurs(object)) this.#held.delete(key);
       // A status that this scheduler wrote is no reason to look again.
       else if (type === 'ADDED' || !sameJson([old?.spec, old?.metadata.labels], [object.spec, object.metadata.labels])) this.queue.add(key);
       const gaveRoom = (object.spec.nodeName ?? '') !== '' && (type === 'DELETED' || (isFinishedPod(object) && !(old && isFinishedPod(old))));
@@ -88,7 +88,12 @@ class Scheduler {
   async place(key: string): Promise<void> {
     const { clock, log, random } = this.#options;
     const pod = this.#rooms.pods.get(key);
-    if (!pod || !isWaiting(pod) || this.#rooms.isAssumed(key)) return;
+    if (!pod || !isOurs(pod) || this.#rooms.isAssumed(key)) return;
+    if (isGated(pod)) {
+      this.#held.delete(key);
+      await this.#report(pod, 'SchedulingGated', 'Scheduling is blocked due to non-empty scheduling gates');
+      return;
+    }
     const decision = decide(pod, this.#rooms.cluster(), random);
     log.debug(decisionText(pod, decision));
     if ('node' in decision) {
@@ -117,11 +122,16 @@ class Scheduler {
   }
 
   async #hold(pod: Pod, message: string): Promise<void> {
-    const { client, clock, signal } = this.#options;
     this.#events.record(component, pod, 'Warning', 'FailedScheduling', message);
+    await this.#report(pod, 'Unschedulable', message);
+  }
+
+  /** Why it has no node. */
+  async #report(pod: Pod, reason: string, message: string): Promise<void> {
+    const { client, clock, signal } = this.#options;
     const known = conditionOf(pod.status?.conditions, 'PodScheduled');
-    if (known?.status === 'False' && known.reason === 'Unschedulable' && known.message === message) return;
-    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message };
+    if (known?.status === 'False' && known.reason === reason && known.message === message) return;
+    const condition = { type: 'PodScheduled', status: 'False', reason, message };
     const conditions = withCondition(pod.status?.conditions, condition, isoSeconds(clock.now()));
     const { name = '', namespace = '' } = pod.metadata;
     try {
@@ -137,7 +147,12 @@ function wantsCompany({ spec }: Pod): boolean {
   return spec.affinity?.podAffinity !== undefined || (spec.topologySpreadConstraints ?? []).length > 0;
 }
 
-function isWaiting(pod: Pod): boolean {
-  const { nodeName = '', schedulerName = component, schedulingGates = [] } = pod.spec;
-  return nodeName === '' && schedulerName === component && schedulingGates.length === 0 && isActivePod(pod);
+/** It has no node yet, and this scheduler is to find one. */
+function isOurs(pod: Pod): boolean {
+  const { nodeName = '', schedulerName = component } = pod.spec;
+  return nodeName === '' && schedulerName === component && isActivePod(pod);
+}
+
+function isGated({ spec }: Pod): boolean {
+  return (spec.schedulingGates ?? []).length > 0;
 }

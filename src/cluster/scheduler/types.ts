@@ -1,11 +1,11 @@
 /**
  * The scheduler gives each new pod a node.
  *
- * A pod *waits* while it names no node, has not ended, is not being deleted and has no scheduling gate. For each
- * node the *filters* are asked in order; the first that refuses says why, and the node is out. The nodes that are
- * left are *scored*, 0 to 100 by each score; the best one (any of the best) is *bound*: `pods/binding` sets the
- * pod's node. From then on the pod is *assumed* to be there until the informer shows it, so that the next pod
- * sees the room that is left.
+ * A pod *waits* while it names no node, has not ended and is not being deleted. Its *gates* hold it back until
+ * they are taken away; its condition PodScheduled says so. For each node the *filters* are asked in order; the
+ * first that refuses says why, and the node is out. The nodes that are left are *scored*, 0 to 100 by each score;
+ * the best one (any of the best) is *bound*: `pods/binding` sets the pod's node. From then on the pod is *assumed*
+ * to be there until the informer shows it, so that the next pod sees the room that is left.
  *
  * Where no node is left the pod is *unschedulable*: its condition PodScheduled says so, with the count of nodes for
  * each reason, and it is looked at again once a node changes or a pod gives room back. No pod is evicted to
