@@ -72,9 +72,17 @@ void test('answers come as tables, metadata alone, YAML and protobuf, as the cli
   assert.equal(row?.object.kind, 'PartialObjectMetadata');
   const partial = await raw({ path: `${path}/a`, headers: { accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' } });
   assert.deepEqual([partial.json().kind, partial.json()['data']], ['PartialObjectMetadata', undefined]);
+  const bare = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+  assert.equal((await raw({ path, headers: { accept: bare } })).json().kind, 'PartialObjectMetadataList');
   assert.match((await raw({ path: `${path}/a`, headers: { accept: 'application/yaml' } })).bytes.toString(), /^apiVersion: v1$/m);
   const binary = await raw({ path: `${path}/a`, headers: { accept: 'application/vnd.kubernetes.protobuf' } });
   assert.deepEqual(decodeProtobuf(binary.bytes)['data'], { x: 'y' });
+  const listed = await raw({ path: `${path}?fieldSelector=metadata.name=a`, headers: { accept: 'application/vnd.kubernetes.protobuf' } });
+  assert.deepEqual(asList(decodeProtobuf(listed.bytes)).items.map(({ metadata }) => metadata.name), ['a']);
+  const watched = await raw({ path: `${path}?watch=1&fieldSelector=metadata.name=a&timeoutSeconds=1`, headers: { accept: 'application/vnd.kubernetes.protobuf;stream=watch' } });
+  assert.equal(watched.headers['content-type'], 'application/vnd.kubernetes.protobuf;stream=watch');
+  assert.equal(watched.bytes.readUInt32BE(0), watched.bytes.length - 4);
+  assert.ok(watched.bytes.includes('ADDED'));
   assert.equal((await raw({ path: `${path}/a`, headers: { accept: 'text/html' } })).code, 406);
 });
 
