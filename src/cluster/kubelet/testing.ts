@@ -147,10 +147,10 @@ export async function testCertificates(): Promise<TestCertificates> {
   return { cert: own.toString('pem'), key: pem(keys), stranger: { cert: stranger.toString('pem'), key: pem(others) } };
 }
 
-/** `busybox:*` is there, any other image is not; none can be pulled. */
-function busyboxImages(): Images {
+/** An image with nothing in it but defaults of a container. */
+export function imageOf(name: string): Image {
   const digest = `sha256:${'b'.repeat(64)}` as const;
-  const image = (name: string): Image => ({
+  return {
     id: digest,
     manifest: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 1 },
     names: [name],
@@ -160,9 +160,13 @@ function busyboxImages(): Images {
     chain: digest,
     size: 1,
     taggedAt: 0,
-  });
+  };
+}
+
+/** `busybox:*` is there, any other image is not; none can be pulled. */
+function busyboxImages(): Images {
   const partial: Partial<Images> = {
-    get: (name) => (name.startsWith('busybox') ? image(name) : undefined),
+    get: (name) => (name.startsWith('busybox') ? imageOf(name) : undefined),
     pull: (name) => Promise.reject(new Fault('not-found', `no registry has ${name}`)),
   };
   return partial as Images;

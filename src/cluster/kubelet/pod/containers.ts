@@ -89,7 +89,9 @@ export class PodContainers {
       return;
     }
     this.#startErrors.delete(container.name);
-    if (!(await runPostStart(this.#node, this.#pod(), container, this.#target(container, id)))) this.stop(container, id, 0);
+    const hook = runPostStart(this.#node, this.#pod(), container, this.#target(container, id));
+    // Who ends the pod or the kubelet does not wait for a hook.
+    if (!(await Promise.race([hook, aborted(input.signal)]))) this.stop(container, id, 0);
   }
 
   #startError(container: Container, attempt: number, message: string): ObservedContainer {
@@ -142,4 +144,10 @@ export class PodContainers {
   forget(): void {
     for (const id of this.#probers.keys()) this.#unprobe(id);
   }
+}
+
+/** Resolves, as if all went well, when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<true> {
+  if (signal.aborted) return Promise.resolve(true);
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(true), { once: true }));
 }

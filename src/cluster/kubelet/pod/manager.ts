@@ -13,6 +13,7 @@ export class PodManager {
   readonly #workers = new Map<string, PodWorker>();
   readonly #pods = new Map<string, Pod>();
   readonly #unobserve: () => void;
+  #stopped = false;
 
   constructor(node: NodeContext) {
     this.#node = node;
@@ -28,6 +29,7 @@ export class PodManager {
 
   /** A pod of this node, new or changed. */
   set(pod: Pod): void {
+    if (this.#stopped) return;
     const uid = pod.metadata.uid!;
     this.#pods.set(uid, pod);
     const worker = this.#workers.get(uid);
@@ -70,6 +72,7 @@ export class PodManager {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#unobserve();
     await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
   }
