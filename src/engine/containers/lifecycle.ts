@@ -1,13 +1,13 @@
 /** Start, stop, exit, restart, removal. What changes one container runs under its lock; what waits for a process holds none. */
-import { rm } from 'node:fs/promises';
 import type { Exit } from '#core/containers/types.ts';
 import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import { parseSignal, sigkill, sigterm } from '../signals.ts';
 import type { ContainerContext } from './context.ts';
-import { directoryOf, emitContainer } from './context.ts';
+import { emitContainer } from './context.ts';
 import { HealthMonitor } from './health.ts';
 import type { ContainerRecord } from './record.ts';
 import { isAlive, isRunning } from './record.ts';
+import { forget, removeFiles, removeLocked } from './removal.ts';
 import { restartDelay } from './restart-policy.ts';
 import { beginRun, endRun } from './run.ts';
 
@@ -46,7 +46,7 @@ export class Lifecycle {
     try {
       await this.#run(fresh);
     } catch (error) {
-      if (record.hostConfig.AutoRemove) await this.#removeLocked(this.#context.set.must(record.id), { volumes: true });
+      if (record.hostConfig.AutoRemove) await removeLocked(this.#context, this.#context.set.must(record.id), { volumes: true });
       throw error;
     }
   }
@@ -92,12 +92,12 @@ export class Lifecycle {
     let removed = false;
     await endRun(this.#context, ended, async () => {
       if (!removes) return this.#context.rootfs.release(record.id);
-      await this.#removeFiles(ended, { volumes: true });
+      await removeFiles(this.#context, ended, { volumes: true });
       removed = true;
     });
     live.exited({ StatusCode: exit.code });
     if (delay !== undefined) this.#restartLater(record.id, delay);
-    else if (removed) await this.#forget(ended);
+    else if (removed) await forget(this.#context, ended);
   }
 
   #restartLater(id: string, delay: number): void {
@@ -259,53 +259,9 @@ export class Lifecycle {
     if (!set.get(record.id)) return;
     await set.lock(record.id, async (stopped) => {
       if (isAlive(stopped)) throw new Fault('conflict', `cannot remove container "/${record.name}": it was started again meanwhile`);
-      await this.#removeLocked(stopped, options);
+      await removeLocked(this.#context, stopped, options);
     }).catch((error: unknown) => {
       if (set.get(record.id) || !isFault(error, 'not-found')) throw error;
     });
-  }
-
-  async #removeLocked(record: ContainerRecord, options: { volumes: boolean }): Promise<void> {
-    await this.#removeFiles(record, options);
-    await this.#forget(record);
-  }
-
-  /** All of it but the record, which stays until the rest is gone. */
-  async #removeFiles(record: ContainerRecord, options: { volumes: boolean }): Promise<void> {
-    const { set, containers, snapshots, volumes, rootfs, log } = this.#context;
-    set.live(record.id).cancelRestart();
-    await set.setState(record.id, { status: 'removing' });
-    try {
-      await containers.remove(record.id);
-      rootfs.forget(record.id);
-      await Promise.all([snapshots.remove(record.id), rm(directoryOf(this.#context, record.id), { recursive: true, force: true })]);
-      for (const mount of record.mounts) {
-        if (mount.volume === undefined) continue;
-        await volumes.release(mount.volume, record.id);
-        if (options.volumes && mount.anonymous) await this.#removeVolume(mount.volume);
-      }
-    } catch (error) {
-      await set.setState(record.id, { status: 'dead' });
-      log.error('cannot remove a container', { id: record.id, error });
-      throw error;
-    }
-  }
-
-  async #forget(record: ContainerRecord): Promise<void> {
-    const live = this.#context.set.live(record.id);
-    await this.#context.set.delete(record.id);
-    emitContainer(this.#context, record, 'destroy');
-    live.endRun();
-    live.removed({ StatusCode: record.state.exitCode });
-  }
-
-  /** One that another container took up meanwhile stays. */
-  async #removeVolume(name: string): Promise<void> {
-    try {
-      await this.#context.volumes.remove(name);
-      this.#context.events.emit('volume', 'destroy', name, { driver: 'local' });
-    } catch (error) {
-      if (!isFault(error, 'conflict', 'not-found')) throw error;
-    }
   }
 }
