@@ -19,21 +19,24 @@ export function authorize(server: Server, { user, info }: Pick<Exchange, 'user' 
 }
 
 /** What the path names among the served resources; throws 404. */
-export function resolve(server: Server, { resource: named }: RequestInfo): Target {
+export function resolve(server: Server, { resource: named, verb }: RequestInfo): Target {
   if (!named) throw noSuchPath();
   const resource = server.core.resources.find(named.group, named.version, named.resource);
   if (!resource) throw noSuchPath();
-  const target: Target = { resource, namespace: namespaceOf(resource, named), name: named.name };
+  const target: Target = { resource, namespace: namespaceOf(resource, named, verb), name: named.name };
   if (named.subresource === '') return target;
   const subresource = resource.subresources.find(({ name }) => name === named.subresource);
   if (!subresource) throw noSuchPath();
   return { ...target, subresource };
 }
 
+/** Verbs on a whole collection: a name with one of them comes from its field selector, not from the path. */
+const collectionVerbs = new Set(['list', 'watch', 'deletecollection']);
+
 /** Objects without a namespace are served at the root only; `namespaces/x` is one of them. */
-function namespaceOf(resource: Resource, { namespace, name, resource: plural }: NonNullable<RequestInfo['resource']>): string {
+function namespaceOf(resource: Resource, { namespace, name, resource: plural }: NonNullable<RequestInfo['resource']>, verb: string): string {
   if (resource.namespaced) {
-    if (namespace === '' && name !== '') throw noSuchPath();
+    if (namespace === '' && name !== '' && !collectionVerbs.has(verb)) throw noSuchPath();
     return namespace;
   }
   if (namespace !== '' && plural !== 'namespaces') throw noSuchPath();
