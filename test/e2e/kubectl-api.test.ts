@@ -86,6 +86,20 @@ void test('apply makes, leaves alone and changes what a manifest says', { skip }
   assert.equal(await ok(kubectl(['delete', '-f', '-'], web('a:2'))), 'deployment.apps "web" deleted\nservice "web" deleted\nconfigmap "conf" deleted\n');
 });
 
+void test('server-side apply, and what a dry run leaves', { skip }, async (t) => {
+  const { kubectl } = await start(t);
+  assert.match(await ok(kubectl(['apply', '--server-side', '--dry-run=server', '-f', '-'], web('a:1'))), /web serverside-applied \(server dry run\)/);
+  assert.match((await kubectl(['get', 'deploy', 'web'])).err, /not found/);
+  await ok(kubectl(['apply', '--server-side', '-f', '-'], web('a:1')));
+  await ok(kubectl(['scale', 'deploy', 'web', '--replicas=4']));
+  const disputed = await kubectl(['apply', '--server-side', '-f', '-'], web('a:1'));
+  assert.match(disputed.err, /Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps\/v1 at .*: \.spec\.replicas/);
+  await ok(kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], web('a:2')));
+  assert.equal(await ok(kubectl(['get', 'deploy', 'web', '-o', 'jsonpath={.spec.replicas} {.spec.template.spec.containers[0].image}'])), '2 a:2');
+  assert.match(await ok(kubectl(['delete', 'deploy', 'web', '--dry-run=server'])), /deleted \(server dry run\)/);
+  await ok(kubectl(['get', 'deploy', 'web']));
+});
+
 void test('the small changes: label, annotate, scale, set, patch, edit, expose, rollout restart', { skip }, async (t) => {
   const { kubectl } = await start(t);
   await ok(kubectl(['create', 'deployment', 'web', '--image=a:1', '--replicas=3']));

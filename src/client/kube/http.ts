@@ -151,6 +151,8 @@ class Transport {
     });
     // Once the answer has begun, its own stream tells of failures.
     request.on('error', () => {});
+    // A watch on a machine that vanished must end some time.
+    request.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));
     request.end(body);
     try {
       const [response] = (await once(request, 'response')) as [IncomingMessage];

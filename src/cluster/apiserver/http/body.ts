@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FieldValidation } from '#api/kube/decode.ts';
 import { bodyMediaTypes, decodeBody } from '#api/kube/decode.ts';
 import type { GroupVersionKind, KubeObject } from '#api/kube/types.ts';
+import { deferred } from '#lib/async.ts';
 import { messageOf } from '#lib/errors.ts';
 import { applyFindings } from '../verbs/findings.ts';
 import { badRequest, invalidObject, tooLarge, unsupportedMediaType } from '../status.ts';
@@ -9,17 +10,23 @@ import { badRequest, invalidObject, tooLarge, unsupportedMediaType } from '../st
 /** Largest request body, in bytes. */
 export const bodyLimitBytes = 3 * 1024 * 1024;
 
-/** Throws `too-large` (413); the rest of the body is not read. */
+/** Throws `too-large` (413); the rest of the body is not read, and the connection is left to answer that. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > bodyLimitBytes) throw tooLarge(bodyLimitBytes);
+  const body = deferred<Buffer>();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  request.on('data', (chunk: Buffer) => {
     size += chunk.length;
-    if (size > bodyLimitBytes) throw tooLarge(bodyLimitBytes);
     chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+    if (size <= bodyLimitBytes) return;
+    request.removeAllListeners('data').pause();
+    body.reject(tooLarge(bodyLimitBytes));
+  });
+  request.on('end', () => body.resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+  request.on('error', (error) => body.reject(badRequest('the request body ended early', error)));
+  request.on('close', () => body.reject(badRequest('the request body ended early')));
+  return body.promise;
 }
 
 /** The body's media type without parameters; JSON where none is said. */

@@ -104,6 +104,8 @@ void test('bodies come as JSON, YAML and protobuf; what is wrong with them is sa
   assert.deepEqual([warned.code, warned.headers['warning']], [201, '299 - "unknown field \\"dta\\""']);
   const large = await post(JSON.stringify(configMap('big', { x: 'y'.repeat(4_000_000) })), 'application/json');
   assert.deepEqual([large.code, large.json().reason], [413, 'RequestEntityTooLarge']);
+  const streamed = await raw({ method: 'POST', path, body: 'x'.repeat(5_000_000), headers: { 'transfer-encoding': 'chunked' } });
+  assert.equal(streamed.code, 413);
   assert.equal((await raw({ method: 'PATCH', path: `${path}/j`, body: '{}', headers: json })).code, 415);
 });
 
