@@ -8,6 +8,8 @@ import { errnoFault } from './errno.ts';
 import { loadKoffi } from './koffi.ts';
 
 type Bytes = Uint8Array | null;
+/** Ends with null. */
+type Strings = (string | null)[];
 
 export interface Libc {
   mount(source: string | null, target: string, type: string | null, flags: number, data: string | null): number;
@@ -44,6 +46,20 @@ export interface Libc {
   lsetxattr(path: string, name: string, value: Bytes, size: number, flags: number): number;
   lremovexattr(path: string, name: string): number;
   llistxattr(path: string, list: Bytes, size: number): number;
+  socketpair(family: number, type: number, protocol: number, pair: Bytes): number;
+  fcntl(fd: number, command: number, value: number): number;
+  waitid(type: number, id: number, info: Bytes, options: number): number;
+  posix_spawn(pid: Bytes, path: string, actions: Bytes, attributes: Bytes, args: Strings, env: Strings): number;
+  posix_spawn_file_actions_init(actions: Bytes): number;
+  posix_spawn_file_actions_destroy(actions: Bytes): number;
+  posix_spawn_file_actions_addopen(actions: Bytes, fd: number, path: string, flags: number, mode: number): number;
+  posix_spawn_file_actions_adddup2(actions: Bytes, from: number, to: number): number;
+  posix_spawn_file_actions_addchdir_np(actions: Bytes, path: string): number;
+  posix_spawnattr_init(attributes: Bytes): number;
+  posix_spawnattr_destroy(attributes: Bytes): number;
+  posix_spawnattr_setflags(attributes: Bytes, flags: number): number;
+  posix_spawnattr_setsigdefault(attributes: Bytes, signals: Bytes): number;
+  posix_spawnattr_setsigmask(attributes: Bytes, signals: Bytes): number;
   pidfdOpen(pid: number, flags: number): number;
   closeRange(first: number, last: number, flags: number): number;
   openat2(directory: number, path: string, how: Bytes, size: number): number;
@@ -85,6 +101,20 @@ const signatures: Record<Exclude<keyof Libc, 'umount2Aside'>, [result: string, a
   lsetxattr: ['int', ['str', 'str', 'void *', 'size_t', 'int']],
   lremovexattr: ['int', ['str', 'str']],
   llistxattr: ['long', ['str', 'void *', 'size_t']],
+  socketpair: ['int', ['int', 'int', 'int', 'void *']],
+  fcntl: ['int', ['int', 'int', 'long']],
+  waitid: ['int', ['int', 'uint', 'void *', 'int']],
+  posix_spawn: ['int', ['void *', 'str', 'void *', 'void *', 'str *', 'str *']],
+  posix_spawn_file_actions_init: ['int', ['void *']],
+  posix_spawn_file_actions_destroy: ['int', ['void *']],
+  posix_spawn_file_actions_addopen: ['int', ['void *', 'int', 'str', 'int', 'uint']],
+  posix_spawn_file_actions_adddup2: ['int', ['void *', 'int', 'int']],
+  posix_spawn_file_actions_addchdir_np: ['int', ['void *', 'str']],
+  posix_spawnattr_init: ['int', ['void *']],
+  posix_spawnattr_destroy: ['int', ['void *']],
+  posix_spawnattr_setflags: ['int', ['void *', 'short']],
+  posix_spawnattr_setsigdefault: ['int', ['void *', 'void *']],
+  posix_spawnattr_setsigmask: ['int', ['void *', 'void *']],
   pidfdOpen: ['long', ['int', 'uint'], 'syscall', 434],
   closeRange: ['long', ['uint', 'uint', 'uint'], 'syscall', 436],
   openat2: ['long', ['int', 'str', 'void *', 'size_t'], 'syscall', 437],

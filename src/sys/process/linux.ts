@@ -10,6 +10,7 @@ import { sharedPoller } from '../epoll/poller.ts';
 import { errnoFault, errnoOf, faulting, nodeFault } from '../errno.ts';
 import { lastErrno, libc } from '../libc.ts';
 import { collect } from './collect.ts';
+import { startLight } from './light.ts';
 import { parseStat } from './stat.ts';
 import type { Child, Processes, RunResult, SpawnOptions } from './types.ts';
 
@@ -17,8 +18,8 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 export function linuxProcesses(poller: Poller = sharedPoller(), clock: Clock = systemClock): Processes {
   return {
-    spawn: (file, args, options) => childOf(start(file, args, options), file),
-    run: (file, args, options) => run(clock, file, args, options),
+    spawn: (file, args, options) => (options?.light ? light(poller, file, args, options) : childOf(start(file, args, options), file)),
+    run: (file, args, options) => run(poller, clock, file, args, options),
     kill,
     ended: (pid, signal) => ended(poller, pid, signal),
     alive: (pid) => {
@@ -51,11 +52,24 @@ function start(file: string, args: readonly string[], options: SpawnOptions = {}
   return faulting(`start ${file}`, () =>
     nodeSpawn(file, args, {
       cwd: options.cwd,
-      env: options.env ?? { PATH: process.env['PATH'] ?? defaultPath },
+      env: options.env ?? defaultEnv(),
       stdio: options.stdio ? [...options.stdio] : 'ignore',
       detached: options.detached ?? false,
     }),
   );
+}
+
+function light(poller: Poller, file: string, args: readonly string[], options: SpawnOptions): Child {
+  sealInherited();
+  const stdio = (options.stdio ?? ['ignore', 'ignore', 'ignore']).map((kind) => {
+    if (kind !== 'pipe' && kind !== 'ignore') throw new Fault('invalid', `start ${file}: a light child's descriptors are pipes or nothing`);
+    return kind;
+  });
+  return startLight(poller, file, args, { cwd: options.cwd, env: options.env ?? defaultEnv(), stdio, detached: options.detached ?? false });
+}
+
+function defaultEnv(): Record<string, string> {
+  return { PATH: process.env['PATH'] ?? defaultPath };
 }
 
 function childOf(child: ChildProcess, file: string): Child {
@@ -76,9 +90,10 @@ function unref(child: ChildProcess): void {
   }
 }
 
-async function run(clock: Clock, file: string, args: readonly string[], options: Parameters<Processes['run']>[2] = {}): Promise<RunResult> {
+async function run(poller: Poller, clock: Clock, file: string, args: readonly string[], options: Parameters<Processes['run']>[2] = {}): Promise<RunResult> {
   const { input, limitBytes = 1 << 20, timeoutMs, ...rest } = options;
-  const child = start(file, args, { ...rest, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+  const whole: SpawnOptions = { ...rest, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] };
+  const child = file.startsWith('/') ? light(poller, file, args, whole) : childOf(start(file, args, whole), file);
   return collect(child, { what: file, clock, input, limitBytes, timeoutMs });
 }
 

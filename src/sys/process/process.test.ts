@@ -56,6 +56,17 @@ describe('children on linux', { skip: process.platform === 'linux' ? false : 'th
     }
   });
 
+  it('started lightly have what others have', async () => {
+    const script = 'cat <&3; pwd; echo $A; trap; kill -s PIPE $$';
+    const child = processes.spawn('/bin/sh', ['-c', script], { cwd: '/tmp', env: { A: 'b', PATH: '/bin:/usr/bin' }, stdio: ['ignore', 'pipe', 'ignore', 'pipe'], detached: true, light: true });
+    (child.stdio[3] as Writable).end('three\n');
+    assert.equal(readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3], String(child.pid), 'leads a session of its own');
+    assert.equal(await text(child.stdio[1] as Readable), 'three\n/tmp\nb\n');
+    assert.deepEqual(await child.exited, { code: null, signal: 'SIGPIPE' }, 'no signal is ignored');
+    await assert.rejects(processes.spawn('/no-such-program', [], { light: true }).exited, /start \/no-such-program: no such file/);
+    assert.throws(() => processes.spawn('/bin/true', [], { light: true, stdio: ['inherit'] }), /pipes or nothing/);
+  });
+
   it('get PATH as their whole environment unless one is given', async () => {
     assert.match((await processes.run('env', [])).stdout.toString(), /^PATH=[^\n]*\n$/);
     assert.equal((await processes.run('/usr/bin/env', [], { env: { A: 'b' } })).stdout.toString(), 'A=b\n');

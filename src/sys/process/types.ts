@@ -24,6 +24,8 @@ export interface SpawnOptions {
   stdio?: readonly ('pipe' | 'ignore' | 'inherit' | number)[];
   /** In a session of its own, and not ended with this process. */
   detached?: boolean;
+  /** Without a copy of this process (see light.ts): `file` is an absolute path, `stdio` is `pipe` and `ignore`, `unref` does nothing. */
+  light?: boolean;
 }
 
 export interface Child {

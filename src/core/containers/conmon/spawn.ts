@@ -49,7 +49,7 @@ export function spawnConmon(processes: Processes, paths: ConmonPaths, options: C
   if (attached) env['_OCI_ATTACHPIPE'] = '5';
   const stdio: ('pipe' | 'ignore')[] = ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', ...(attached ? (['pipe'] as const) : [])];
   // In the bundle, because conmon leaves its mark of an OOM kill in its working directory.
-  const child = processes.spawn(paths.conmon, conmonArgs(paths, options), { cwd: options.bundle.directory, env, stdio, detached: true });
+  const child = processes.spawn(paths.conmon, conmonArgs(paths, options), { cwd: options.bundle.directory, env, stdio, detached: true, light: true });
   const start = child.stdio[4] as Writable;
   start.on('error', () => {});
   let printed = '';
