@@ -84,10 +84,13 @@ async function startLoops(around: Surroundings, cluster: Cluster, signal: AbortS
   await Promise.all([controllers, scheduler]);
 }
 
+/** Pods reach each other through the host alone, so that a Service's client keeps its address. */
+const pointToPoint = { 'gantry.network.point_to_point': 'true' };
+
 /** The bridge of this node's pods; its gateway is where they find the API server and DNS. */
 async function openPodNetwork(around: Surroundings, runtime: Runtime, network: ClusterNetwork): Promise<string> {
   const name = 'gantry-pods';
-  const found = runtime.networks.get(name) ?? (await runtime.networks.create({ name, driver: 'bridge', ipam: { config: [{ subnet: network.podSubnet }] } }));
+  const found = runtime.networks.get(name) ?? (await runtime.networks.create({ name, driver: 'bridge', ipam: { config: [{ subnet: network.podSubnet }] }, options: pointToPoint }));
   const netlink = around.kernel.netlinks.open();
   try {
     // keeps traffic to Services on this host, and shows other instances that the range is taken

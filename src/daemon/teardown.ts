@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { forgetForwarding } from '#core/networks/foreign.ts';
+import { linkNames } from '#core/networks/links.ts';
 import type { Clock } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Kernel } from '#sys/types.ts';
@@ -20,6 +22,7 @@ export async function teardown(config: DaemonConfig, kernel: Kernel, clock: Cloc
   await endSupervisors(config, kernel, clock);
   kernel.mounts.unmountTree(config.root);
   for (const table of kernel.nft.tables()) if (tableMark(config.instance, table)) kernel.nft.run(`delete table ${table}`);
+  forgetForwarding(kernel.nft, linkNames(config.instance).defaultBridge);
   const netlink = kernel.netlinks.open();
   try {
     for (const link of netlink.links()) if (isLinkOf(config.instance, link.name)) netlink.deleteLink(link.name);

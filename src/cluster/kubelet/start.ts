@@ -81,5 +81,5 @@ async function refreshNode(node: NodeContext, facts: NodeFacts, port: number): P
 async function ensurePodNetwork(node: NodeContext): Promise<void> {
   const { name, subnet } = node.podNetwork;
   if (node.core.networks.get(name)) return;
-  await node.core.networks.create({ name, driver: 'bridge', labels: { 'gantry.node': node.nodeName }, ...(subnet ? { ipam: { config: [{ subnet }] } } : {}) });
+  await node.core.networks.create({ name, driver: 'bridge', options: { 'gantry.network.point_to_point': 'true' }, labels: { 'gantry.node': node.nodeName }, ...(subnet ? { ipam: { config: [{ subnet }] } } : {}) });
 }
