@@ -48,7 +48,7 @@ export class TestEngine {
   readonly #children = new Set<ChildProcess>();
   runtime!: Runtime;
   engine!: Engine;
-  #api!: DockerApi;
+  #api: DockerApi | undefined;
   readonly logged: string[] = [];
 
   constructor(registry: { mirrors?: string[]; insecure?: string[] } = {}) {
@@ -60,6 +60,15 @@ export class TestEngine {
   }
 
   async open(): Promise<this> {
+    try {
+      return await this.#open();
+    } catch (error) {
+      await this.end().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #open(): Promise<this> {
     const log = createLogger({ write: (line) => this.logged.push(line), level: 'info' });
     const kernel = this.#kernel;
     const clock = systemClock;
@@ -98,7 +107,8 @@ export class TestEngine {
   }
 
   async #close(): Promise<void> {
-    await this.#api.close();
+    await this.#api?.close();
+    this.#api = undefined;
     await this.engine.close();
     await this.runtime.close();
   }
@@ -156,21 +166,25 @@ export class TestEngine {
 
   async end(): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL');
-    const { containers, networks, sandboxes } = this.runtime;
-    await this.#api.close();
-    await this.engine.close();
+    await this.#api?.close();
+    await this.engine?.close();
+    if (this.runtime) await this.#removeAll(this.runtime);
+    const kernel = this.#kernel;
+    await kernel.cgroups.remove(`gantry-${this.instance}`);
+    removeNetworkObjects(this.instance);
+    kernel.mounts.unmountTree(this.root);
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  async #removeAll(runtime: Runtime): Promise<void> {
+    const { containers, networks, sandboxes } = runtime;
     for (const { id } of containers.list()) await containers.remove(id);
     for (const { id } of sandboxes.list()) {
       await networks.unpublish(id);
       for (const endpoint of networks.endpoints({ sandbox: id })) await networks.detach(endpoint.networkId, id);
       await sandboxes.remove(id);
     }
-    await this.runtime.close();
-    const kernel = this.#kernel;
-    await kernel.cgroups.remove(`gantry-${this.instance}`);
-    removeNetworkObjects(this.instance);
-    kernel.mounts.unmountTree(this.root);
-    rmSync(this.root, { recursive: true, force: true });
+    await runtime.close();
   }
 }
 
