@@ -99,18 +99,18 @@ describe('kubelet: life of containers', { skip: whyNoContainers() }, () => {
 
   it('gives pods names, addresses and ports', async () => {
     node.run('names', {
-      hostname: 'me', subdomain: 'sub', hostAliases: [{ ip: '10.1.2.3', hostnames: ['alias.example'] }],
+      hostname: 'me', subdomain: 'sub', setHostnameAsFQDN: true, hostAliases: [{ ip: '10.1.2.3', hostnames: ['alias.example'] }],
       dnsConfig: { options: [{ name: 'ndots', value: '2' }] },
       containers: [{ name: 'main', image: 'busybox:1', restartPolicy: 'Never', command: ['sh', '-c', 'hostname; cat /etc/hosts /etc/resolv.conf; httpd -f -p 80 -h /etc'], ports: [{ containerPort: 80, hostPort: 18_080, hostIP: '127.0.0.1' }] }],
     });
     const pod = await node.until('names', 'running', (seen) => isReady(seen) && logOf(seen!).includes('options'));
     const text = logOf(pod);
-    assert.match(text, /^me\n/);
+    assert.match(text, /^me.sub.default.svc.cluster.local\n/);
     assert.match(text, new RegExp(`${pod.status!.podIP}\tme.sub.default.svc.cluster.local\tme\n`));
     assert.match(text, /10.1.2.3\talias.example/);
     assert.match(text, /search default.svc.cluster.local svc.cluster.local cluster.local/);
     assert.match(text, /nameserver 10.96.0.10\noptions ndots:2/);
-    assert.match(await (await fetch('http://127.0.0.1:18080/hostname')).text(), /^me/);
+    assert.match(await (await fetch('http://127.0.0.1:18080/hostname')).text(), /^me.sub/);
     node.api.delete(ref('pods'), 'names', 'default', 0);
   });
 

@@ -47,6 +47,9 @@ class PinnedSandboxes implements Sandboxes {
     return this.#mutex.run(spec.id, async () => {
       if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(spec.id)) throw new Fault('invalid', `invalid sandbox id ${JSON.stringify(spec.id)}`);
       if (this.#records.get(spec.id)) throw new Fault('already-exists', `sandbox ${spec.id} already exists`);
+      const { net, ipc } = splitSysctls(spec.sysctls ?? {});
+      const lost = [...Object.keys(spec.namespaces.includes('net') ? {} : net), ...Object.keys(spec.namespaces.includes('ipc') ? {} : ipc)];
+      if (lost.length > 0) throw new Fault('invalid', `the sysctl ${lost[0]} would change the host: sandbox ${spec.id} has no namespace of its own for it`);
       const directory = join(this.#options.root, spec.id);
       const at = (kind: 'net' | 'ipc' | 'uts'): string | undefined => (spec.namespaces.includes(kind) ? join(directory, kind) : undefined);
       const record: SandboxRecord = {
@@ -75,8 +78,9 @@ class PinnedSandboxes implements Sandboxes {
     const { namespaces, mounts } = this.#options.kernel;
     mkdirSync(join(this.#options.root, record.id), { recursive: true, mode: 0o711 });
     const { netPath, ipcPath, utsPath, shmPath, spec } = record;
-    if (netPath && !namespaces.isPinned(netPath)) namespaces.pin('net', netPath, { sysctls: { ...networkSysctls, ...spec.sysctls } });
-    if (ipcPath && !namespaces.isPinned(ipcPath)) namespaces.pin('ipc', ipcPath);
+    const { net, ipc } = splitSysctls(spec.sysctls ?? {});
+    if (netPath && !namespaces.isPinned(netPath)) namespaces.pin('net', netPath, { sysctls: { ...networkSysctls, ...net } });
+    if (ipcPath && !namespaces.isPinned(ipcPath)) namespaces.pin('ipc', ipcPath, { sysctls: ipc });
     if (utsPath && !namespaces.isPinned(utsPath)) namespaces.pin('uts', utsPath, spec.hostname === undefined ? {} : { hostname: spec.hostname });
     if (shmPath && !mounts.list().some((entry) => entry.target === shmPath)) {
       mkdirSync(shmPath, { recursive: true });
@@ -127,4 +131,11 @@ class PinnedSandboxes implements Sandboxes {
 
 function shown({ spec: _, ...sandbox }: SandboxRecord): Sandbox {
   return sandbox;
+}
+
+/** Those of the network are the network namespace's; of the others only IPC's are separate. */
+function splitSysctls(sysctls: Readonly<Record<string, string>>): { net: Record<string, string>; ipc: Record<string, string> } {
+  const isNet = ([name]: [string, string]): boolean => name.startsWith('net.') || name.startsWith('net/');
+  const entries = Object.entries(sysctls);
+  return { net: Object.fromEntries(entries.filter(isNet)), ipc: Object.fromEntries(entries.filter((entry) => !isNet(entry))) };
 }

@@ -28,13 +28,13 @@ describe('sandboxes', { skip: whyNoContainers() }, () => {
   it('gives the containers of a pod the same namespaces, memory and name', async () => {
     const sandbox = await sandboxes.create({
       id: 'pod', owner: 'kubelet', hostname: 'box', labels: { a: 'b' },
-      namespaces: ['net', 'ipc', 'uts'], sysctls: { 'net.ipv4.ip_forward': '0' }, shmSize: 1 << 20,
+      namespaces: ['net', 'ipc', 'uts'], sysctls: { 'net.ipv4.ip_forward': '0', 'kernel.shm_rmid_forced': '1' }, shmSize: 1 << 20,
     });
     assert.deepEqual(sandboxes.get('pod'), sandbox);
     assert.deepEqual(sandboxes.list({ owner: 'docker' }), []);
     const namespaces = { net: sandbox.netPath, ipc: sandbox.ipcPath, uts: sandbox.utsPath };
     const shm = { type: 'bind' as const, source: sandbox.shmPath!, target: '/dev/shm', options: ['rbind'] };
-    const script = 'hostname; for n in net ipc uts; do readlink /proc/self/ns/$n; done; cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ip_forward; echo $0 >> /dev/shm/seen; cat /dev/shm/seen | wc -l; ip addr show lo | grep -c "inet 127.0.0.1"';
+    const script = 'hostname; for n in net ipc uts; do readlink /proc/self/ns/$n; done; cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shm_rmid_forced; echo $0 >> /dev/shm/seen; cat /dev/shm/seen | wc -l; ip addr show lo | grep -c "inet 127.0.0.1"';
     const printed: string[] = [];
     for (const id of ['one', 'two']) {
       await bed.containers.create(bed.spec(id, ['sh', '-c', script], { namespaces, mounts: [shm] }));
@@ -44,11 +44,14 @@ describe('sandboxes', { skip: whyNoContainers() }, () => {
       await bed.containers.remove(id);
     }
     const [first, second] = printed.map((text) => text.trim().split('\n'));
-    assert.deepEqual([first![0], ...first!.slice(4)], ['box', '0', '0', '1', '1']);
+    assert.deepEqual([first![0], ...first!.slice(4)], ['box', '0', '0', '1', '1', '1']);
     assert.deepEqual(second!.slice(0, 4), first!.slice(0, 4));
-    assert.equal(second![6], '2');
+    assert.equal(second![7], '2');
     assert.equal(first![1], `net:[${statSync(sandbox.netPath!).ino}]`);
     await assert.rejects(sandboxes.create({ id: 'pod', owner: 'x', namespaces: [] }), (error) => isFault(error, 'already-exists'));
+    const ofHost = { id: 'host', owner: 'x', namespaces: ['net' as const], sysctls: { 'kernel.shm_rmid_forced': '1' } };
+    await assert.rejects(sandboxes.create(ofHost), /would change the host/);
+    await assert.rejects(sandboxes.create({ ...ofHost, namespaces: ['net', 'ipc'], sysctls: { 'kernel.panic': '1' } }), (error) => isFault(error, 'invalid'));
   });
 
   it('is found again by the next daemon, with what the host lost made anew and strays removed', async () => {

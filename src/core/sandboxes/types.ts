@@ -19,7 +19,7 @@ export interface SandboxSpec {
   hostname?: string;
   /** Which namespaces to make; the others are the container's own or the host's. */
   namespaces: readonly ('net' | 'ipc' | 'uts')[];
-  /** Of the network namespace (`net.ipv4.ip_unprivileged_port_start`, …), beyond Docker's defaults. */
+  /** Of the network namespace (`net.ipv4.ip_unprivileged_port_start`, …), beyond Docker's defaults, and of the IPC namespace (`kernel.shm_rmid_forced`). */
   sysctls?: Record<string, string>;
   /** Size of a pod's /dev/shm in bytes, mounted at `Sandbox.shmPath` where `ipc` is made. */
   shmSize?: number;

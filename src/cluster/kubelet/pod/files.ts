@@ -13,6 +13,7 @@ export interface DnsSettings {
 const nameserverLimit = 3;
 const searchLimit = 32;
 const hostnameLimit = 63;
+const kernelHostnameLimit = 64;
 
 export function hostnameOf(pod: Pod, nodeName: string): string {
   if (pod.spec.hostNetwork) return nodeName;
@@ -24,6 +25,13 @@ export function hostnameOf(pod: Pod, nodeName: string): string {
 export function fqdnOf(pod: Pod, nodeName: string, clusterDomain: string): string | undefined {
   if (!pod.spec.subdomain || pod.spec.hostNetwork) return undefined;
   return `${hostnameOf(pod, nodeName)}.${pod.spec.subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}`;
+}
+
+/** What `hostname` says in the pod. */
+export function kernelHostname(pod: Pod, nodeName: string, clusterDomain: string): string {
+  const hostname = (pod.spec.setHostnameAsFQDN ? fqdnOf(pod, nodeName, clusterDomain) : undefined) ?? hostnameOf(pod, nodeName);
+  if (hostname.length <= kernelHostnameLimit) return hostname;
+  throw new Fault('invalid', `Failed to construct FQDN from pod hostname and cluster domain, FQDN ${hostname} is too long (${kernelHostnameLimit} characters is the max, ${hostname.length} characters requested)`);
 }
 
 export function hostsFile(pod: Pod, podIp: string | undefined, nodeName: string, clusterDomain: string, hostText: string): string {
@@ -78,9 +86,7 @@ export function writePodFiles(directory: string, pod: Pod, podIp: string | undef
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   writeFileSync(join(directory, 'hosts'), hostsFile(pod, podIp, nodeName, dns.clusterDomain, readHost('/etc/hosts')));
   writeFileSync(join(directory, 'resolv.conf'), resolvFile(pod, dns, readHost('/etc/resolv.conf')));
-  const hostname = pod.spec.setHostnameAsFQDN ? (fqdnOf(pod, nodeName, dns.clusterDomain) ?? hostnameOf(pod, nodeName)) : hostnameOf(pod, nodeName);
-  if (hostname.length > 64) throw new Fault('invalid', `Failed to construct FQDN from pod hostname and cluster domain, FQDN ${hostname} is too long (64 characters is the max)`);
-  writeFileSync(join(directory, 'hostname'), `${hostname}\n`);
+  writeFileSync(join(directory, 'hostname'), `${kernelHostname(pod, nodeName, dns.clusterDomain)}\n`);
 }
 
 function readHost(path: string): string {

@@ -24,6 +24,12 @@ function unsupportedOf(pod: Pod): string | undefined {
   if (spec.runtimeClassName) return `spec.runtimeClassName (${spec.runtimeClassName})`;
   if (spec.hostUsers === false) return 'spec.hostUsers: false (user namespaces)';
   if (spec.shareProcessNamespace) return 'spec.shareProcessNamespace';
+  if (spec.resources) return 'spec.resources (limits of the whole pod)';
+  if (spec.hostnameOverride) return 'spec.hostnameOverride';
+  if (spec.securityContext?.supplementalGroupsPolicy === 'Strict') return 'spec.securityContext.supplementalGroupsPolicy: Strict';
+  if (spec.securityContext?.seLinuxOptions) return 'spec.securityContext.seLinuxOptions';
+  if (spec.securityContext?.seccompProfile?.type === 'Localhost') return 'spec.securityContext.seccompProfile type Localhost';
+  if (spec.securityContext?.appArmorProfile?.type === 'Localhost') return 'spec.securityContext.appArmorProfile type Localhost';
   if (spec.resourceClaims?.length) return 'spec.resourceClaims';
   for (const volume of spec.volumes ?? []) {
     try {
@@ -44,6 +50,8 @@ function unsupportedIn(container: Container): string | undefined {
   const security = container.securityContext ?? {};
   if (container.volumeDevices?.length) return 'volumeDevices';
   if (container.restartPolicyRules?.length) return 'restartPolicyRules';
+  if (container.volumeMounts?.some((mount) => mount.recursiveReadOnly === 'Enabled')) return 'volumeMounts.recursiveReadOnly: Enabled';
+  if (container.ports?.some((port) => port.hostPort && port.protocol === 'SCTP')) return 'ports.hostPort over SCTP';
   if (container.lifecycle?.stopSignal) return 'lifecycle.stopSignal';
   if (security.seccompProfile?.type === 'Localhost') return 'securityContext.seccompProfile type Localhost';
   if (security.appArmorProfile?.type === 'Localhost') return 'securityContext.appArmorProfile type Localhost';

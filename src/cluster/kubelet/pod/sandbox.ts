@@ -4,7 +4,7 @@ import type { PortRequest } from '#core/networks/types.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
 import { labelOf, owner } from '../types.ts';
 import type { NodeContext } from '../types.ts';
-import { hostnameOf } from './files.ts';
+import { kernelHostname } from './files.ts';
 
 /** The address of the pod; undefined while it has none. */
 export function podAddress(node: NodeContext, pod: Pod): string | undefined {
@@ -26,7 +26,7 @@ export async function ensureSandbox(node: NodeContext, pod: Pod): Promise<string
       id: uid!,
       owner,
       labels: { [labelOf.node]: node.nodeName, [labelOf.uid]: uid!, [labelOf.namespace]: namespace!, [labelOf.pod]: name! },
-      hostname: hostnameOf(pod, node.nodeName),
+      hostname: kernelHostname(pod, node.nodeName, node.clusterDomain),
       namespaces: made,
       sysctls: Object.fromEntries((pod.spec.securityContext?.sysctls ?? []).map((sysctl) => [sysctl.name, sysctl.value])),
     }));
