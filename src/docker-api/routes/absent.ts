@@ -23,7 +23,8 @@ function missing(method: Route['method'], path: string): Route {
   return { method, path, handle: notImplemented };
 }
 
-function notImplemented(call: Call): never {
+/** 501 with the name of what was asked for. */
+export function notImplemented(call: Call): never {
   const path = (call.request.url ?? '').split('?')[0] ?? '';
   throw new Fault('not-implemented', `${call.request.method} ${path} is not implemented by Gantry yet`);
 }

@@ -7,6 +7,7 @@ import { bodyStream, sendEmpty, sendJson } from '../call.ts';
 import { sendProgress } from '../progress.ts';
 import { filters, flag, integer, isObject, jsonParameter, nullableStringMap, stringList, stringMap, text } from '../query.ts';
 import type { Route } from '../router.ts';
+import { notImplemented } from './absent.ts';
 import { registryConfig } from './system.ts';
 
 export const buildRoutes: readonly Route[] = [
@@ -16,8 +17,7 @@ export const buildRoutes: readonly Route[] = [
 ];
 
 function backend(call: Call): BuildBackend {
-  if (!call.backends.build) throw new Fault('not-implemented', 'POST /build is not implemented by Gantry yet');
-  return call.backends.build;
+  return call.backends.build ?? notImplemented(call);
 }
 
 async function build(call: Call): Promise<void> {
