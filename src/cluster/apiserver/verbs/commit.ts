@@ -9,14 +9,15 @@ export interface Write {
   from: number;
   /** In the kind that is stored; absent to delete. */
   object?: KubeObject;
-  /** The deletion's last state. */
+  /** The last state before a deletion, in the kind that is shown. */
   last?: CachedObject;
   also?: AdmissionRequest['also'];
 }
 
 /**
  * Writes one state, and answers when all caches show it. Undefined where the condition does not hold (then the
- * caches show why). With `dryRun` the state that would have been.
+ * caches show why). With `dryRun` the state that would have been. What it gives is in the kind that is stored, of a
+ * deletion in that of `last`.
  */
 export async function commit(core: Core, objects: Objects, write: Write, context: Context): Promise<CachedObject | undefined> {
   const { key, from, object } = write;

@@ -50,7 +50,7 @@ async function tryRemove(core: Core, target: Target, old: CachedObject, options:
   const marked = markDeleted(core, target, old.object, options);
   if (isFinished(marked)) {
     const gone = await commit(core, objects, { key, from: old.revision, last: old, also }, context);
-    return gone && { object: objects.show(gone), gone: true };
+    return gone && { object: gone, gone: true };
   }
   if (JSON.stringify(marked.metadata) === JSON.stringify(old.object.metadata)) return { object: old, gone: false };
   const written = await commit(core, objects, { key, from: old.revision, object: objects.toStored(marked) }, context);

@@ -81,7 +81,7 @@ async function tryUpdate(core: Core, target: Target, old: CachedObject, object: 
     const released = { compare: [], then: [] };
     await admit(core, { operation: 'DELETE', context, resource, subresource: '', namespace, name, old: old.object, also: released });
     const gone = await commit(core, objects, { key, from: old.revision, last: old, also: released }, context);
-    return gone ? objects.show(gone) : missed;
+    return gone ?? missed;
   }
   if (isDeepStrictEqual(object, old.object)) return old;
   const written = await commit(core, objects, { key, from: old.revision, object: objects.toStored(object), also }, context);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '#api/kube/types.ts';
-import { configMaps, deployments, namespaces, pods, serviceAccounts } from '#client/kube/resources.ts';
+import { configMaps, deployments, events, namespaces, pods, serviceAccounts } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { isFault } from '#lib/errors.ts';
 import type { TestServer } from '../testing.ts';
@@ -195,4 +195,29 @@ void test('names are generated, checked, and dry runs leave nothing', async (t) 
   const dry = await admin.create<KubeObject>(configMaps, configMap('dry'), { dryRun: true });
   assert.ok(dry.metadata.uid);
   await assert.rejects(admin.get(configMaps, 'dry', 'default'), says('not-found', /not found/));
+});
+
+void test('an event is one object under both of its groups', async (t) => {
+  const { admin } = await startTestServer(t);
+  const newer = { group: 'events.k8s.io', version: 'v1', resource: 'events' };
+  const regarding = { kind: 'Pod', name: 'p', namespace: 'default' };
+  const event = {
+    apiVersion: 'events.k8s.io/v1', kind: 'Event', metadata: { name: 'e', namespace: 'default' }, eventTime: '2026-01-01T00:00:00.000000Z',
+    reportingController: 'c', reportingInstance: 'i', action: 'Did', reason: 'Because', regarding, note: 'hello', type: 'Normal',
+  };
+  await admin.create<KubeObject>(newer, event);
+  const older = await admin.get<KubeObject>(events, 'e', 'default');
+  assert.deepEqual([older.apiVersion, older['message'], older['involvedObject']], ['v1', 'hello', regarding]);
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const watching = (async () => {
+    for await (const { type, object } of admin.watch<KubeObject>(newer, { namespace: 'default', resourceVersion: older.metadata.resourceVersion, signal: stop.signal })) {
+      seen.push(`${type} ${object.apiVersion} ${String(object['note'])}`);
+      if (type === 'DELETED') stop.abort();
+    }
+  })();
+  await admin.patch(events, 'e', { type: 'merge', body: { message: 'again' } }, { namespace: 'default' });
+  await admin.request('DELETE', '/apis/events.k8s.io/v1/namespaces/default/events/e');
+  await watching;
+  assert.deepEqual(seen, ['MODIFIED events.k8s.io/v1 again', 'DELETED events.k8s.io/v1 again']);
 });
