@@ -51,6 +51,10 @@ describe('networks and volumes', { skip: whyNoDocker() }, () => {
     await eventually(async () => (await ask('db', '--network', 'inner')) === 'found', 'the name');
     assert.equal(await ask('data', '--network', 'inner'), 'found');
     assert.equal(await ask('db'), 'no');
+    await engine.ok('rename', 'db', 'store');
+    assert.equal(await ask('store', '--network', 'inner'), 'found');
+    assert.equal(await ask('db', '--network', 'inner'), 'no');
+    await engine.ok('rename', 'store', 'db');
     assert.match((await engine.docker('network', 'rm', 'inner')).stderr, /active endpoints/);
     assert.equal(await engine.ok('network', 'inspect', '-f', '{{range .Containers}}{{.Name}}{{end}}', 'inner'), 'db');
     await engine.ok('rm', '-f', 'db');

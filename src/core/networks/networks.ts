@@ -169,6 +169,12 @@ export class BridgeNetworks implements Networks {
     return this.#parts.endpoints.list().filter((e) => (filter.network === undefined || e.networkId === filter.network) && (filter.sandbox === undefined || e.sandboxId === filter.sandbox));
   }
 
+  setAliases(networkId: string, sandboxId: string, aliases: readonly string[]): Promise<void> {
+    return this.#mutex.run(sandboxId, async () => {
+      for (const { id } of this.endpoints({ network: networkId, sandbox: sandboxId })) await this.#parts.endpoints.update(id, (record) => ({ ...record, aliases }));
+    });
+  }
+
   publish(sandboxId: string, ports: readonly PortRequest[]): Promise<PublishedPort[]> {
     return this.#mutex.run(sandboxId, async () => {
       const endpoints = this.endpoints({ sandbox: sandboxId });

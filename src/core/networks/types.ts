@@ -25,6 +25,8 @@ export interface Networks {
   /** Leaves; absent is fine. Works when the namespace is already gone. */
   detach(networkId: string, sandboxId: string): Promise<void>;
   endpoints(filter: { network?: string; sandbox?: string }): readonly Endpoint[];
+  /** Changes the names that resolve to an endpoint. */
+  setAliases(networkId: string, sandboxId: string, aliases: readonly string[]): Promise<void>;
   /**
    * Publishes ports of a sandbox, all or none; they follow it when it leaves one of several networks. On internal networks
    * alone nothing is published (the result is empty), as Docker has it. Port taken: `conflict` with Docker's text

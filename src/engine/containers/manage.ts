@@ -10,6 +10,8 @@ import { checkResources, checkRestartPolicy } from './host-config.ts';
 import { sizes } from './inspect.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { checkName } from './names.ts';
+import { namesOn, servesNames } from './networking.ts';
+import type { ContainerRecord } from './record.ts';
 import { isAlive, isRunning } from './record.ts';
 import { resourceSpec } from './spec.ts';
 
@@ -22,11 +24,20 @@ export async function renameContainer(context: ContainerContext, reference: stri
     set.claimName(name, record.id);
     try {
       const renamed = await set.update(record.id, { name });
+      await renameEndpoints(context, renamed);
       emitContainer(context, renamed, 'rename', { oldName: `/${record.name}` });
     } finally {
       set.releaseName(name);
     }
   });
+}
+
+/** Others find it by its new name from now on. */
+async function renameEndpoints(context: ContainerContext, record: ContainerRecord): Promise<void> {
+  for (const [key, settings] of Object.entries(record.endpoints)) {
+    const network = context.networks.get(key);
+    if (network && servesNames(network)) await context.networks.setAliases(network.id, record.id, namesOn(record, settings));
+  }
 }
 
 /** What `docker update` can change; the rest of Resources is fixed at creation. */
