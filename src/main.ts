@@ -1,6 +1,9 @@
 /** The first word of the command line decides which room is loaded; nothing else happens here. */
 import { inspect } from 'node:util';
 import { isFault, messageOf } from '#lib/errors.ts';
+import { resolveOwnModules } from '#lib/own-modules.ts';
+
+resolveOwnModules();
 
 const [word = 'help', ...args] = process.argv.slice(2);
 
