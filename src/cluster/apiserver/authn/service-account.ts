@@ -3,7 +3,8 @@
  * earlier when what it is bound to (its service account, its pod, its secret) is gone or another one by that name.
  */
 import type { JWTPayload } from 'jose';
-import { jwtVerify, SignJWT } from 'jose';
+import { SignJWT } from 'jose/jwt/sign';
+import { jwtVerify } from 'jose/jwt/verify';
 import type { Clock } from '#lib/clock.ts';
 import type { Random } from '#lib/random.ts';
 import { unauthorized } from '../status.ts';

@@ -1,5 +1,5 @@
 /** What others need to check service-account tokens by themselves. */
-import { exportJWK } from 'jose';
+import { exportJWK } from 'jose/key/export';
 import { sendBytes } from '../http/answer.ts';
 import type { PathRoute } from './routes.ts';
 
