@@ -10,7 +10,7 @@ import { badRequest, invalidObject, tooLarge, unsupportedMediaType } from '../st
 /** Largest request body, in bytes. */
 export const bodyLimitBytes = 3 * 1024 * 1024;
 
-/** Throws `too-large` (413); the rest of the body is not read, and the connection is left to answer that. */
+/** Throws `too-large` (413); the rest of the body is not kept, and the connection stays for the answer. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > bodyLimitBytes) throw tooLarge(bodyLimitBytes);
   const body = deferred<Buffer>();
