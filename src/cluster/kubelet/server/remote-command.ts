@@ -4,7 +4,7 @@ import type { Clock } from '#lib/clock.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
 
 /** How long a terminal waits for its client's size before it starts without one, in milliseconds. Clients send it at once. */
-const sizeWaitMs = 100;
+const sizeWaitMs = 250;
 
 /** A client's side: what WebSocket and SPDY both come down to. */
 export interface RemoteChannels {
