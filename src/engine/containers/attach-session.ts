@@ -9,6 +9,8 @@ import { DetachKeys } from './detach-keys.ts';
 export interface AttachSessionOptions {
   stdin: boolean;
   tty: boolean;
+  /** Output that the client did not ask for is dropped; absent: all of it is wanted. */
+  wants?: { stdout: boolean; stderr: boolean };
   /** '' is the default. */
   detachKeys: string;
   /** Told when the client went away by its detach keys. */
@@ -57,7 +59,7 @@ export class AttachSession {
 
   /** Output for the client; kept until it listens. */
   deliver(stream: 'stdout' | 'stderr', data: Uint8Array): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#options.wants?.[stream] === false) return;
     if (this.#output) this.#output(stream, data);
     else this.#early.push([stream, data]);
   }

@@ -91,6 +91,7 @@ export class Execs {
     const streams = new AttachSession({
       stdin: attach && (exec.request.AttachStdin ?? false),
       tty,
+      wants: { stdout: exec.request.AttachStdout ?? false, stderr: exec.request.AttachStderr ?? false },
       detachKeys: exec.request.DetachKeys ?? '',
       onDetach: () => emitContainer(this.#context, record, 'exec_detach', { execID: id }),
       onClose: () => {},
@@ -102,7 +103,7 @@ export class Execs {
       exec.exitCode = exitCodeOf(error);
       emitContainer(this.#context, record, 'exec_die', { execID: id, exitCode: String(exec.exitCode) });
       if (!attach) throw error;
-      streams.deliver('stdout', Buffer.from(`${asFault(error).message}\r\n`));
+      streams.deliver(exec.request.AttachStdout ? 'stdout' : 'stderr', Buffer.from(`${asFault(error).message}\r\n`));
       streams.finish();
     }
     return attach ? { tty, streams } : undefined;
