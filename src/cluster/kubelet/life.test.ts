@@ -101,7 +101,7 @@ describe('kubelet: life of containers', { skip: whyNoContainers() }, () => {
     node.run('names', {
       hostname: 'me', subdomain: 'sub', setHostnameAsFQDN: true, hostAliases: [{ ip: '10.1.2.3', hostnames: ['alias.example'] }],
       dnsConfig: { options: [{ name: 'ndots', value: '2' }] },
-      containers: [{ name: 'main', image: 'busybox:1', restartPolicy: 'Never', command: ['sh', '-c', 'hostname; cat /etc/hosts /etc/resolv.conf; httpd -f -p 80 -h /etc'], ports: [{ containerPort: 80, hostPort: 18_080, hostIP: '127.0.0.1' }] }],
+      containers: [{ name: 'main', image: 'busybox:1', restartPolicy: 'Never', command: ['sh', '-c', 'hostname; cat /etc/hosts /etc/resolv.conf; httpd -f -p 80 -h /etc'], ports: [{ containerPort: 80, hostPort: 18_080, hostIP: '127.0.0.1' }], readinessProbe: { tcpSocket: { port: 80 }, periodSeconds: 0.1 } }],
     });
     const pod = await node.until('names', 'running', (seen) => isReady(seen) && logOf(seen!).includes('options'));
     const text = logOf(pod);
@@ -127,13 +127,15 @@ describe('kubelet: life of containers', { skip: whyNoContainers() }, () => {
   });
 
   it('is found again by the next kubelet, and nothing starts twice', async () => {
-    node.run('stays', { containers: [{ name: 'main', image: 'busybox:1', command: ['sh', '-c', 'echo begun; sleep 1000'] }] });
+    const readinessProbe = { exec: { command: ['true'] }, periodSeconds: 1 };
+    node.run('stays', { containers: [{ name: 'main', image: 'busybox:1', command: ['sh', '-c', 'echo begun; sleep 1000'], readinessProbe }] });
     node.run('ends', { restartPolicy: 'Never', containers: [{ name: 'main', image: 'busybox:1', command: ['sh', '-c', 'sleep 0.3; exit 9'] }] });
     node.run('orphan', {});
     const before = await node.until('stays', 'running', isReady);
     await node.until('ends', 'running', (pod) => first(pod)?.state?.running !== undefined);
     await node.until('orphan', 'running', isReady);
     const started = node.events('stays').filter((event) => event.startsWith('Started')).length;
+    node.api.pods.length = 0;
     await node.restart();
     node.api.delete(ref('pods'), 'orphan', 'default', 0);
     const over = await node.until('ends', 'over', (pod) => pod?.status?.phase === 'Failed');
@@ -142,6 +144,8 @@ describe('kubelet: life of containers', { skip: whyNoContainers() }, () => {
     assert.equal(first(seen)!.containerID, first(before)!.containerID);
     assert.equal(seen.status!.podIP, before.status!.podIP);
     assert.equal(first(seen)!.restartCount, 0);
+    // Its Service did not lose it for a moment.
+    assert.ok(node.api.pods.filter(({ metadata }) => metadata.name === 'stays').every((known) => isReady(known) && known.status!.conditions!.every(({ status }) => status === 'True')));
     assert.equal(node.events('stays').filter((event) => event.startsWith('Started')).length, started);
     assert.equal(logOf(seen), 'begun\n');
     for (const name of ['stays', 'ends']) node.api.delete(ref('pods'), name, 'default', 0);

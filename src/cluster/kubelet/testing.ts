@@ -32,6 +32,8 @@ export class FakeApi {
   readonly objects = new Map<string, KubeObject>();
   readonly #watchers = new Set<(ref: ResourceRef, event: WatchEvent<KubeObject>) => void>();
   #revision = 100;
+  /** Each state of a pod, in order. */
+  readonly pods: Pod[] = [];
   /** Writes fail as if nobody answered. */
   away = false;
 
@@ -68,6 +70,7 @@ export class FakeApi {
     const metadata = { uid: `uid-${this.#revision}`, creationTimestamp: isoSeconds(Date.now()), ...object.metadata, resourceVersion: String(++this.#revision) };
     const stored = Object.freeze({ ...object, metadata });
     this.objects.set(key, stored);
+    if (ref.resource === 'pods') this.pods.push(stored as unknown as Pod);
     for (const watcher of this.#watchers) watcher(ref, { type: known ? 'MODIFIED' : 'ADDED', object: stored });
     return stored;
   }

@@ -54,8 +54,11 @@ export class PodContainers {
 
   #probe(container: Container, running: ObservedContainer): void {
     if (this.#probers.has(running.id) || this.#stopping.has(running.id)) return;
-    const options = { node: this.#node, pod: this.#pod(), container, target: this.#target(container, running.id), onChange: this.#wake };
-    this.#probers.set(running.id, new Prober(options));
+    const pod = this.#pod();
+    const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+    const known = [...containerStatuses, ...initContainerStatuses].find(({ containerID }) => containerID === `gantry://${running.id}`);
+    const options = { node: this.#node, pod, container, target: this.#target(container, running.id), onChange: this.#wake };
+    this.#probers.set(running.id, new Prober(known ? { ...options, known: { started: known.started ?? false, ready: known.ready } } : options));
   }
 
   #explain(container: Container, ended: ObservedContainer): void {

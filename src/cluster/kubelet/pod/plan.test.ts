@@ -24,7 +24,7 @@ const seenOf = (attempts: readonly ObservedContainer[], changes: Partial<Observa
   const byName = new Map<string, ObservedContainer[]>();
   for (const one of attempts) byName.set(one.name, [...(byName.get(one.name) ?? []), one]);
   return {
-    now, nodeAddress: '10.0.0.1', gone: false, prepared: true, sandbox: true, anything: true, attempts: byName,
+    now, nodeAddress: '10.0.0.1', podIp: '10.0.0.2', gone: false, prepared: true, sandbox: true, anything: true, attempts: byName,
     stopping: new Set(), probes: new Map(attempts.filter((one) => one.state === 'running').map((one) => [one.id, { started: true, ready: true, alive: true }])),
     failures: new Map(), streaks: new Map(), ...changes,
   };
@@ -79,13 +79,13 @@ describe('status of a pod', () => {
     return `${phase} ${state!.waiting?.reason ?? state!.terminated?.reason ?? 'running'} ready=${ready} #${restartCount} [${isTrue.join(' ')}]`;
   };
   const cases: [what: string, pod: Pod, seen: Observation, status: string][] = [
-    ['new', podOf(), seenOf([], { prepared: false }), 'Pending ContainerCreating ready=false #0 [Initialized PodScheduled]'],
+    ['new', podOf(), seenOf([], { prepared: false, sandbox: false }), 'Pending ContainerCreating ready=false #0 [Initialized PodScheduled]'],
     ['initializing', podOf({ initContainers: init }), seenOf([attempt('a', 'running')]), 'Pending PodInitializing ready=false #0 [PodReadyToStartContainers PodScheduled]'],
     ['running', podOf(), seenOf([attempt('web', 'running')]), 'Running running ready=true #0 [PodReadyToStartContainers Initialized Ready ContainersReady PodScheduled]'],
     ['in back-off', podOf(), seenOf([attempt('web', 'exited', { exitCode: 1, attempt: 4 })]), 'Running CrashLoopBackOff ready=false #4 [PodReadyToStartContainers Initialized PodScheduled]'],
     ['succeeded', podOf({ restartPolicy: 'Never' }), seenOf([attempt('web', 'exited')]), 'Succeeded Completed ready=false #0 [PodReadyToStartContainers Initialized PodScheduled]'],
     ['killed by the kernel', podOf({ restartPolicy: 'Never' }), seenOf([attempt('web', 'exited', { exitCode: 137, reason: 'OOMKilled' })]), 'Failed OOMKilled ready=false #0 [PodReadyToStartContainers Initialized PodScheduled]'],
-    ['refused', podOf(), seenOf([], { prepared: false, refused: { reason: 'UnsupportedFeature', message: 'm' } }), 'Failed ContainerCreating ready=false #0 [Initialized PodScheduled]'],
+    ['refused', podOf(), seenOf([], { prepared: false, sandbox: false, refused: { reason: 'UnsupportedFeature', message: 'm' } }), 'Failed ContainerCreating ready=false #0 [Initialized PodScheduled]'],
   ];
   for (const [what, pod, seen, status] of cases) it(what, () => assert.equal(summary(pod, seen), status));
 

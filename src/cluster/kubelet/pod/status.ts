@@ -56,7 +56,7 @@ function conditionsOf(pod: Pod, seen: Observation, phase: string, statuses: read
   const gates = (pod.spec.readinessGates ?? []).filter((gate) => !pod.status?.conditions?.some((c) => c.type === gate.conditionType && c.status === 'True'));
   const gated: Outcome = ready ?? (gates.length === 0 ? undefined : { reason: 'ReadinessGatesNotReady', message: gates.map((gate) => `corresponding condition of pod readiness gate "${gate.conditionType}" does not exist.`).join(', ') });
   return [
-    condition(pod, seen, 'PodReadyToStartContainers', seen.prepared ? undefined : {}),
+    condition(pod, seen, 'PodReadyToStartContainers', seen.sandbox && seen.podIp !== undefined ? undefined : {}),
     condition(pod, seen, 'Initialized', phase === 'Succeeded' ? undefined : initial),
     condition(pod, seen, 'Ready', gated),
     condition(pod, seen, 'ContainersReady', ready),

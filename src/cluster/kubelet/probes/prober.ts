@@ -12,6 +12,8 @@ export interface ProberOptions {
   pod: Pod;
   container: Container;
   target: HandlerTarget;
+  /** What the kubelet before found of this same attempt: it holds until a probe says otherwise. */
+  known?: { started: boolean; ready: boolean };
   /** The state has changed. */
   onChange: () => void;
 }
@@ -23,9 +25,11 @@ export class Prober {
 
   constructor(options: ProberOptions) {
     this.#options = options;
-    const { startupProbe, readinessProbe } = options.container;
-    this.state = { started: !startupProbe, ready: !startupProbe && !readinessProbe, alive: true };
-    if (startupProbe) void this.#run('Startup', startupProbe);
+    const { container, known } = options;
+    const { startupProbe, readinessProbe } = container;
+    const started = !startupProbe || (known?.started ?? false);
+    this.state = { started, ready: started && (!readinessProbe || (known?.ready ?? false)), alive: true };
+    if (startupProbe && !started) void this.#run('Startup', startupProbe);
     else this.#runRest();
   }
 
