@@ -19,9 +19,8 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
   before(async () => {
     node = await openNodeBed();
     const script = 'echo first; echo second >&2; mkdir /w; head -c 3000000 /dev/zero | tr "\\0" x > /w/big; httpd -p 8080 -h /w; while read line; do echo "got $line"; done; exit 0';
-    node.run('pod', { restartPolicy: 'Never', containers: [{ name: 'main', image: 'busybox:1', stdin: true, command: ['sh', '-c', script] }] });
+    node.run('pod', { restartPolicy: 'Never', containers: [{ name: 'main', image: 'busybox:1', stdin: true, command: ['sh', '-c', script], readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 0.1 } }] });
     await node.until('pod', 'ready', (pod) => pod?.status?.containerStatuses?.[0]?.ready === true);
-    await sleep(100);
   });
   after(() => node.end());
 
