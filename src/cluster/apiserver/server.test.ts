@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import type { KubeObject } from '#api/kube/types.ts';
 import { clusterRoles, configMaps, endpoints, endpointSlices, namespaces, services } from '#client/kube/resources.ts';
 import { openEmbeddedStore } from '#core/store/embedded/store.ts';
+import { createMemoryStore } from '#core/store/memory/store.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import { systemClock } from '#lib/clock.ts';
 import { silentLogger } from '#lib/log.ts';
@@ -74,4 +75,11 @@ void test('old revisions are forgotten after a while', async (t) => {
   await admin.create(configMaps, configMap('b'));
   await clock.advance(compactionMs);
   assert.ok(store.compactedRevision() >= before);
+});
+
+void test('an address that pods cannot reach is not advertised', async () => {
+  for (const host of ['127.0.0.1', '::1', 'localhost']) {
+    const options = { store: createMemoryStore(), clock: systemClock, random: systemRandom, log: silentLogger, pkiDirectory: '/nonexistent', serviceCidr: '10.96.0.0/16' };
+    await assert.rejects(createApiServer({ ...options, advertise: { host, port: 0 } }), /cannot advertise/);
+  }
 });

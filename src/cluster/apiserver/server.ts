@@ -1,10 +1,12 @@
 /** Puts the API server together. */
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { KubeClient } from '#client/kube/types.ts';
 import { resources as allResources } from '#cluster/resources/index.ts';
 import type { Resource } from '#cluster/resources/types.ts';
 import type { Store } from '#core/store/types.ts';
 import type { Clock } from '#lib/clock.ts';
+import { Fault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import { actions } from './actions/index.ts';
@@ -75,6 +77,7 @@ const ownNames = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', 
 /** Reads the store, makes what every cluster has, and is ready to `listen`. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, clock, random, pkiDirectory } = options;
+  refuseLoopback(options.advertise);
   const log = options.log.child('apiserver');
   const authority = await openAuthority(pkiDirectory, { clock, random });
   const caches = new Caches({ store, log, clock });
@@ -121,6 +124,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       dialer.close();
     },
   };
+}
+
+/** Pods have a loopback of their own: an address on the host's leads them nowhere. */
+function refuseLoopback({ host }: Address): void {
+  if (isIP(host) !== 0 && !/^(127\.|::1$)/.test(host)) return;
+  throw new Fault('invalid', `the API server cannot advertise "${host}": give an IP address at which pods reach this host, such as their bridge's`);
 }
 
 function uidLookup(resources: ResourceTable, objects: ObjectsTable): TokenAuthorityOptions['uidOf'] {

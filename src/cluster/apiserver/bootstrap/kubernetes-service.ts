@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import type { KubeObject } from '#api/kube/types.ts';
 import type { Core } from '../core.ts';
 import type { Address } from '../http/door.ts';
@@ -28,7 +29,7 @@ export async function publishKubernetesService(core: Core, clusterIP: string, { 
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name: 'kubernetes', namespace: 'default', labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: 'IPv4',
+    addressType: isIPv6(host) ? 'IPv6' : 'IPv4',
     endpoints: [{ addresses: [host], conditions: { ready: true } }],
     ports: [{ name: 'https', port, protocol: 'TCP' }],
   });
