@@ -37,7 +37,7 @@ export async function up(args: readonly string[]): Promise<number> {
 export function runningDaemon(root: string, processes: Processes): DaemonFile | undefined {
   const file = readDaemonFile(root);
   if (!file) return undefined;
-  return processes.startTime(file.pid)?.toString() === file.startTime ? file : undefined;
+  return processes.alive(file.pid) && processes.startTime(file.pid)?.toString() === file.startTime ? file : undefined;
 }
 
 async function startDaemon(config: DaemonConfig, processes: Processes, args: readonly string[], say: (text: string) => void): Promise<DaemonFile> {
