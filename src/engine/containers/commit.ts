@@ -10,7 +10,7 @@ import { writeTar } from '#lib/tar/write.ts';
 import type { TarSource } from '#lib/tar/write.ts';
 import { applyChanges } from '../images/change-instructions.ts';
 import { joinTag } from '../images/context.ts';
-import { storeLayer } from '../images/layer.ts';
+import { storeLayer } from '#core/snapshots/layer-blob.ts';
 import { ownChanges } from './changes.ts';
 import type { ContainerContext } from './context.ts';
 import { emitContainer } from './context.ts';

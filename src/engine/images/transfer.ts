@@ -13,7 +13,7 @@ import { shortId } from '../containers/record.ts';
 import { applyChanges } from './change-instructions.ts';
 import type { ImageContext } from './context.ts';
 import { emitImage, joinTag, mustImage } from './context.ts';
-import { storeLayer } from './layer.ts';
+import { storeLayer } from '#core/snapshots/layer-blob.ts';
 
 export type Emit = (message: JsonMessage) => void;
 
