@@ -2,8 +2,9 @@ import { constants, createReadStream, type Stats } from 'node:fs';
 import { chmod, copyFile, lchown, link, lutimes, mkdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { extractArchive } from '#core/snapshots/unpack/extract.ts';
-import { Fault } from '#lib/errors.ts';
+import { Fault, isFault } from '#lib/errors.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
+import { decompress } from '#lib/tar/decompress.ts';
 import { buildLimits, type BuildFiles } from '../types.ts';
 import type { IgnoreRules } from './patterns.ts';
 import { statOrNone, walk, type SourceItem, type SourceTree } from './tree.ts';
@@ -28,7 +29,9 @@ export async function placeItem(tree: SourceTree, item: SourceItem, placement: P
   for await (const entry of walk(tree, item, placement.exclude)) {
     const to = entry.relative === '' ? base : await resolveInRoot(placement.root, join(base.slice(placement.root.length), entry.relative), { followLast: entry.stats.isDirectory() });
     if (entry.stats.isDirectory()) {
-      if (entry.relative !== '') await placeDirectory(placement, tree, to, entry.stats);
+      // the target itself is not the source: it keeps what it is, or was made with the usual mode
+      if (entry.relative === '') continue;
+      await placeDirectory(placement, tree, to, entry.stats);
       times.push({ path: to, stats: entry.stats });
     } else {
       // a rule may have left out the directory and brought back the file
@@ -61,13 +64,33 @@ export async function placeArchive(item: SourceItem, placement: Placement, signa
   return true;
 }
 
-/** By content: gzip, zstd, bzip2, xz, or a tar header. */
+const tarBlock = 512;
+
+/** By content: a tar header, once what compresses it is taken off. A file that is merely compressed is none. */
 async function looksLikeArchive(path: string): Promise<boolean> {
   const chunks: Buffer[] = [];
-  for await (const chunk of createReadStream(path, { end: 511 })) chunks.push(chunk as Buffer);
-  const head = Buffer.concat(chunks);
-  const magics = ['1f8b', '28b52ffd', '425a68', 'fd377a585a00'];
-  return magics.some((m) => head.subarray(0, m.length / 2).toString('hex') === m) || head.subarray(257, 262).toString('latin1') === 'ustar';
+  let bytes = 0;
+  try {
+    for await (const chunk of decompress(createReadStream(path))) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= tarBlock) break;
+    }
+  } catch (error) {
+    // damaged, so it is none; a compression that is not supported is said
+    if (isFault(error, 'invalid')) return false;
+    throw error;
+  }
+  return isTarHeader(Buffer.concat(chunks).subarray(0, tarBlock));
+}
+
+/** The sum of a header's bytes, its own field taken as blanks, is written in it: the oldest archives have no other mark. */
+function isTarHeader(head: Buffer): boolean {
+  if (head.length < tarBlock || head[0] === 0) return false;
+  const written = parseInt(head.subarray(148, 156).toString('latin1').replace(/\0.*$/, '').trim(), 8);
+  let sum = 8 * 0x20;
+  for (let i = 0; i < tarBlock; i++) if (i < 148 || i >= 156) sum += head[i] ?? 0;
+  return written === sum;
 }
 
 /** The directory at an absolute path inside, made (mode 0755, with its parents) where it is missing. */
@@ -96,9 +119,8 @@ async function fileTarget(placement: Placement, name: string): Promise<string> {
 
 async function placeDirectory(placement: Placement, tree: SourceTree, to: string, stats: Stats): Promise<void> {
   const there = await statOrNone(to);
-  if (there?.isDirectory()) return;
-  if (there) throw new Fault('invalid', `cannot copy a directory over a file: ${to.slice(placement.root.length)}`);
-  await mkdir(to, { mode: 0o755, recursive: true });
+  if (there && !there.isDirectory()) throw new Fault('invalid', `cannot copy a directory over a file: ${to.slice(placement.root.length)}`);
+  if (!there) await mkdir(to, { mode: 0o755, recursive: true });
   await dress(to, ownerOf(placement, tree, stats), stats.mode & 0o7777);
 }
 

@@ -13,6 +13,8 @@ export interface SourceTree {
   ignore?: IgnoreRules;
   /** Whether files keep their owners (stages and images) or become root's (the context). */
   keepOwners: boolean;
+  /** What `--from` names, where it is no context. */
+  from?: string;
 }
 
 /** One thing that COPY names, found. */
@@ -40,7 +42,9 @@ export async function findSources(tree: SourceTree, source: string): Promise<Sou
     if (stats) found.push({ path, name, stats });
   }
   if (found.length > 0) return found;
-  throw new Fault('invalid', hasGlob(wanted) ? `no source files were specified: nothing matches ${source}` : `COPY failed: file not found in build context or excluded by .dockerignore: stat ${wanted}: file does not exist`);
+  if (hasGlob(wanted)) throw new Fault('invalid', `COPY failed: no source files were specified: nothing matches ${source}`);
+  const problem = tree.from === undefined ? 'COPY failed: file not found in build context or excluded by .dockerignore' : `COPY failed: not found in ${tree.from}`;
+  throw new Fault('invalid', `${problem}: stat ${wanted}: file does not exist`);
 }
 
 async function glob(tree: SourceTree, pattern: string): Promise<string[]> {

@@ -22,6 +22,7 @@ export function parseDockerfile(text: string, options: ParseOptions): Dockerfile
   const { directives, next } = readDirectives(source);
   const escape = directives.escape ?? '\\';
   const instructions: Instruction[] = [];
+  const warnings: string[] = [];
   let at = next;
   while (at < lines.length) {
     const line = lines[at] ?? '';
@@ -29,12 +30,13 @@ export function parseDockerfile(text: string, options: ParseOptions): Dockerfile
       at++;
       continue;
     }
-    const { instruction, next: after } = readInstruction(source, at, escape, options);
+    const { instruction, next: after, emptyLine } = readInstruction(source, at, escape, options);
     instructions.push(instruction);
+    if (emptyLine) warnings.push(`[WARNING]: Empty continuation line found in:\n    ${instruction.original}`);
     at = after;
   }
   if (instructions.length === 0) throw new Fault('invalid', `file with no instructions: ${name} is empty; it needs at least a FROM line`);
-  return { directives, instructions, source };
+  return { directives, instructions, source, warnings };
 }
 
 /** `# name=value` lines at the very top; they end at the first line that is none. */
@@ -54,12 +56,17 @@ function readDirectives(source: Source): { directives: Record<string, string>; n
 }
 
 /** One instruction from line index `start`: continuation lines joined, comment lines in between dropped. */
-function readInstruction(source: Source, start: number, escape: string, options: ParseOptions): { instruction: Instruction; next: number } {
+function readInstruction(source: Source, start: number, escape: string, options: ParseOptions): { instruction: Instruction; next: number; emptyLine: boolean } {
   const pieces: string[] = [];
   let at = start;
+  let emptyLine = false;
   for (; at < source.lines.length; at++) {
     const line = source.lines[at] ?? '';
-    if (at > start && (line.trim() === '' || line.trimStart().startsWith('#'))) continue;
+    if (at > start && line.trimStart().startsWith('#')) continue;
+    if (at > start && line.trim() === '') {
+      emptyLine = at + 1 < source.lines.length;
+      continue;
+    }
     const continued = continuation(line, escape);
     pieces.push(continued ?? line);
     if (continued === undefined) break;
@@ -83,8 +90,7 @@ function readInstruction(source: Source, start: number, escape: string, options:
     }
   }
   const args = rest.trim();
-  const original = `${word.toUpperCase()} ${(match?.[2] ?? '').trim()}`.trim();
-  return { instruction: { keyword, flags, args, heredocs, original, line: start + 1, endLine: next }, next };
+  return { instruction: { keyword, flags, args, heredocs, original: joined, line: start + 1, endLine: next }, next, emptyLine };
 }
 
 /** The line without its trailing escape character, or undefined if it does not go on. */

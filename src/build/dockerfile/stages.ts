@@ -9,6 +9,8 @@ export interface StagedDockerfile extends Dockerfile {
   stages: readonly Stage[];
   /** ARGs before the first FROM, with the values that count in FROM lines. */
   globalArgs: ReadonlyMap<string, string>;
+  /** Those ARG instructions themselves: the build counts them as steps. */
+  globals: readonly Instruction[];
 }
 
 /** Build arguments that need no ARG line; they stay out of history and cache keys. */
@@ -20,19 +22,33 @@ export const predefinedArgs: ReadonlySet<string> = new Set(
 export function readDockerfile(text: string, name: string, buildArgs: Readonly<Record<string, string | null>>): StagedDockerfile {
   const parsed = parseDockerfile(text, { name, keywords, heredocKeywords });
   const globalArgs = new Map<string, string>();
+  const globals: Instruction[] = [];
   const escape = parsed.directives.escape ?? '\\';
   const stages: { from: Instruction; instructions: Instruction[] }[] = [];
   for (const instruction of parsed.instructions) {
-    checkFlags(parsed, instruction);
+    checkForm(parsed, instruction, escape);
     if (instruction.keyword === 'from') stages.push({ from: instruction, instructions: [] });
     else if (stages.length > 0) stages.at(-1)?.instructions.push(instruction);
-    else if (instruction.keyword === 'arg') declareGlobals(instruction, globalArgs, buildArgs, escape);
+    else if (instruction.keyword === 'arg') {
+      globals.push(instruction);
+      declareGlobals(instruction, globalArgs, buildArgs, escape);
+    }
     else throw instructionFault(parsed.source, instruction, 'no build stage in current context: the first instruction must be FROM (only ARG may come before it)');
   }
   if (stages.length === 0) throw dockerfileFault(parsed.source, parsed.source.lines.length, 'no build stage: there is no FROM line');
   const built = stages.map(({ from, instructions }, index) => stageOf(parsed, from, instructions, index, globalArgs, escape));
   checkNames(parsed, built);
-  return { ...parsed, stages: built, globalArgs };
+  return { ...parsed, stages: built, globalArgs, globals };
+}
+
+/** Everything that can be refused before the first step is taken. */
+function checkForm(file: Dockerfile, instruction: Instruction, escape: string): void {
+  checkFlags(file, instruction);
+  const kind = kindOf.get(instruction.keyword);
+  if (instruction.args === '' && kind && !kind.argsOptional) {
+    throw instructionFault(file.source, instruction, `${instruction.keyword.toUpperCase()} requires ${kind.single ? 'exactly' : 'at least'} one argument`);
+  }
+  kind?.check?.(instruction, { source: file.source, escape });
 }
 
 function checkFlags(file: Dockerfile, instruction: Instruction): void {
@@ -53,7 +69,7 @@ function declareGlobals(instruction: Instruction, into: Map<string, string>, giv
 }
 
 function stageOf(file: Dockerfile, from: Instruction, instructions: Instruction[], index: number, args: ReadonlyMap<string, string>, escape: string): Stage {
-  const words = splitWords(from.args, escape).map((w) => expandWord(w, (n) => args.get(n), escape));
+  const words = from.args.split(/\s+/).map((w) => expandWord(w, (n) => args.get(n), escape));
   const [base, as, name] = words;
   const named = words.length === 3 && as?.toLowerCase() === 'as';
   if (words.length !== 1 && !named) throw instructionFault(file.source, from, 'FROM requires either one or three arguments: FROM image [AS name]');

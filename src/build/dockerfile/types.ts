@@ -9,6 +9,8 @@
 import type { ImageConfig } from '#api/oci/image.ts';
 
 export interface Dockerfile {
+  /** What is allowed and should not be done, to be shown as it is. */
+  warnings: readonly string[];
   /** What the first lines direct (`# escape=`, `# syntax=`). */
   directives: Readonly<Record<string, string>>;
   instructions: readonly Instruction[];
@@ -29,7 +31,7 @@ export interface Instruction {
   /** The argument text with continuations joined. */
   args: string;
   heredocs: readonly Heredoc[];
-  /** As shown in the build's output: keyword and text, joined. */
+  /** As shown in the build's output: its lines, joined. */
   original: string;
   /** First and last line, from 1. */
   line: number;
@@ -57,6 +59,8 @@ export interface CopyChange {
   /** Files given in the Dockerfile itself. */
   inline: readonly { name: string; body: string }[];
   target: string;
+  /** The target as the Dockerfile has it, for history. */
+  written: string;
   /** A stage, its number, or an image; the build context where undefined. */
   from?: string;
   chown?: string;
@@ -98,17 +102,21 @@ export interface Stage {
   from: Instruction;
 }
 
+/** What is known of an instruction's surroundings as soon as the file is read. */
+export interface FileContext {
+  escape: string;
+  source: Source;
+}
+
 /** What an instruction's parser sees of the build. */
-export interface StepContext {
+export interface StepContext extends FileContext {
   /** Config as left by the steps before; do not change it. */
   config: ImageConfig;
   /** Build arguments in scope, by name. */
   args: ReadonlyMap<string, string>;
-  escape: string;
-  source: Source;
   /** Whether this stage gave a CMD already. */
   stageSetCmd: boolean;
-  /** Brings an ARG into scope. */
+  /** Brings an ARG into scope, for the instructions after this one. */
   declareArg(name: string, fallback: string | undefined): void;
 }
 
@@ -119,5 +127,11 @@ export interface InstructionKind {
   flags?: readonly string[];
   /** Whether here-documents may follow. */
   heredocs?: boolean;
+  /** Whether the keyword may stand alone. */
+  argsOptional?: boolean;
+  /** Whether all of the arguments are one. */
+  single?: boolean;
+  /** What can be said of the form before any step is taken. Faults: `invalid`, with file, line and caret. */
+  check?(instruction: Instruction, file: FileContext): void;
   step(instruction: Instruction, context: StepContext): Step;
 }

@@ -48,13 +48,14 @@ export class Build {
   #step = 0;
   #steps = 0;
 
-  constructor(run: Omit<BuildRun, 'source' | 'escape' | 'withTree' | 'usedArgs' | 'context'>, context: Context) {
+  constructor(run: Omit<BuildRun, 'source' | 'escape' | 'withTree' | 'usedArgs' | 'globalArgs' | 'context'>, context: Context) {
     this.#file = readDockerfile(context.dockerfile, run.options.dockerfile, run.options.buildArgs);
     this.#run = {
       ...run,
       context: context.tree,
       source: this.#file.source,
       escape: this.#file.directives.escape ?? '\\',
+      globalArgs: this.#file.globalArgs,
       usedArgs: new Set(this.#file.globalArgs.keys()),
       withTree: (from, use) => this.#withTree(from, use),
     };
@@ -64,8 +65,10 @@ export class Build {
     const { options, emit, signal } = this.#run;
     const target = targetStage(this.#file.stages, options.target || undefined);
     const stages = neededStages(this.#file.stages, target);
-    this.#steps = stages.reduce((sum, stage) => sum + 1 + stage.instructions.length, 0);
+    this.#steps = stages.reduce((sum, stage) => sum + 1 + stage.instructions.length, this.#file.globals.length);
     if (this.#steps > buildLimits.steps) throw new Fault('too-large', `the Dockerfile has ${this.#steps} steps; the limit is ${buildLimits.steps}`);
+    for (const warning of this.#file.warnings) emit({ stream: `${warning}\n` });
+    for (const instruction of this.#file.globals) this.#announce(instruction);
     for (const stage of stages) {
       signal.throwIfAborted();
       this.#built.set(stage, await this.#buildStage(stage));
@@ -83,8 +86,7 @@ export class Build {
   async #buildStage(stage: Stage): Promise<StageState> {
     this.#announce(stage.from);
     const { state, id, triggers } = await this.#base(stage);
-    this.#run.emit({ stream: ` ---> ${id}\n` });
-    for (const name of this.#file.globalArgs.keys()) if (!state.args.has(name)) this.#inheritGlobal(stage, state, name);
+    if (triggers.length === 0) this.#run.emit({ stream: ` ---> ${id}\n` });
     for (const trigger of triggers) await takeStep(this.#run, state, trigger);
     for (const instruction of stage.instructions) {
       this.#run.signal.throwIfAborted();
@@ -92,13 +94,6 @@ export class Build {
       await takeStep(this.#run, state, instruction);
     }
     return state;
-  }
-
-  /** A bare `ARG name` in a stage takes the value from before the first FROM. */
-  #inheritGlobal(stage: Stage, state: StageState, name: string): void {
-    const declares = stage.instructions.some((i) => i.keyword === 'arg' && i.args.split(/\s+/).includes(name));
-    const value = this.#file.globalArgs.get(name);
-    if (declares && value !== undefined) state.args.set(name, value);
   }
 
   #announce(instruction: Instruction): void {
@@ -156,9 +151,9 @@ export class Build {
     const stage = findStage(this.#file.stages, from, this.#file.stages.length);
     const built = stage && this.#built.get(stage);
     if (stage && !built) throw new Fault('invalid', `invalid from flag value ${from}: a stage can copy only from stages before it`);
-    if (!built && /^\d+$/.test(from)) throw new Fault('invalid', `invalid from flag value ${from}: there is no stage ${from} before this one`);
+    if (!built && /^\d+$/.test(from)) throw new Fault('invalid', `invalid from flag value ${from}: index out of bounds: there is no stage ${from} before this one`);
     const chain: ChainId = built ? built.chain : (await this.#image(from, undefined)).chain;
-    return this.#run.builder.snapshots.view(chain, (root) => use({ root, keepOwners: true }));
+    return this.#run.builder.snapshots.view(chain, (root) => use({ root, keepOwners: true, from }));
   }
 
   #warnUnused(): void {

@@ -63,6 +63,14 @@ async function download(url: string, directory: string, change: CopyChange, sign
   return { root: place, keepOwners: false };
 }
 
+/** The sources by their content, as history tells of them: `file:<digest>`, `dir:<digest>`, `multi:<digest>`. */
+export function describeSources(plan: CopyPlan): string {
+  const [digest = '', ...more] = plan.digests;
+  if (more.length > 0) return `multi:${createHash('sha256').update(plan.digests.join('\n')).digest('hex')}`;
+  const directory = plan.items[0]?.item.stats.isDirectory() === true;
+  return `${directory ? 'dir' : 'file'}:${createHash('sha256').update(digest).digest('hex')}`;
+}
+
 /** Writes what was planned into the mounted root file system. */
 export async function performCopy(plan: CopyPlan, root: string, files: BuildFiles, signal: AbortSignal): Promise<void> {
   const { change } = plan;
@@ -75,10 +83,10 @@ export async function performCopy(plan: CopyPlan, root: string, files: BuildFile
   for (const { name, body } of change.inline) await placeInline(name, body, placement);
 }
 
-/** The group of a bare user is the user's own number (Dockerfile reference, COPY --chown). */
+/** The group of a bare name is the user's own; that of a bare number is the same number (Dockerfile reference, COPY --chown). */
 function ownerOf(files: BuildFiles, root: string, chown: string): { uid: number; gid: number } {
   const { uid, gid } = resolveUser(files, root, chown);
-  return { uid, gid: chown.includes(':') ? gid : uid };
+  return { uid, gid: /^\d+$/.test(chown) ? uid : gid };
 }
 
 /** Whether the working directory is still to be made. */

@@ -4,7 +4,7 @@ import type { BuildOptions } from '#api/docker/build.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
 import type { ContainerSpec, MountSpec } from '#core/containers/types.ts';
 import { resolveUser } from '#core/containers/user.ts';
-import { Fault } from '#lib/errors.ts';
+import { asFault, Fault } from '#lib/errors.ts';
 import { hex } from '#lib/random.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import { defaultPath } from '../dockerfile/instructions/shared.ts';
@@ -80,20 +80,23 @@ async function containerSpec(builder: BuilderOptions, id: string, request: RunRe
   const { config, change, options } = request;
   const defaults = config.config ?? {};
   const user = resolveUser(builder.files, request.root, defaults.User ?? '');
-  const env = defaults.Env?.length ? [...defaults.Env] : [defaultPath];
+  const hostname = id.slice(0, 12);
+  const env = withDefaults(defaults.Env ?? [], [defaultPath, `HOSTNAME=${hostname}`]);
   const resolv = join(files, 'resolv.conf');
   const hosts = join(files, 'hosts');
+  const named = join(files, 'hostname');
   await writeFile(resolv, builder.nameservers().map((n) => `nameserver ${n}\n`).join(''));
-  await writeFile(hosts, hostsText(options.extraHosts));
+  await writeFile(hosts, hostsText(hostname, options.extraHosts));
+  await writeFile(named, `${hostname}\n`);
   const bind = (source: string, target: string): MountSpec => ({ type: 'bind', source, target, options: ['rbind', 'rprivate', 'rw'] });
   const limits = options.resources;
   return {
     id,
     owner: 'build',
     rootfs: request.root,
-    hostname: id.slice(0, 12),
-    process: { args: change.args, env: withHome([...env, ...request.args], user.home), cwd: defaults.WorkingDir || '/', user },
-    mounts: [bind(resolv, '/etc/resolv.conf'), bind(hosts, '/etc/hosts'), ...request.mounts],
+    hostname,
+    process: { args: change.args, env: withDefaults([...env, ...request.args], [`HOME=${user.home}`]), cwd: defaults.WorkingDir || '/', user },
+    mounts: [bind(resolv, '/etc/resolv.conf'), bind(hosts, '/etc/hosts'), bind(named, '/etc/hostname'), ...request.mounts],
     namespaces: { net: namespace },
     stdin: change.input !== undefined,
     stdinOnce: true,
@@ -110,12 +113,14 @@ async function containerSpec(builder: BuilderOptions, id: string, request: RunRe
   };
 }
 
-function withHome(env: string[], home: string): string[] {
-  return env.some((e) => e.startsWith('HOME=')) ? env : [...env, `HOME=${home}`];
+/** The environment, and those defaults whose names it lacks. */
+function withDefaults(env: readonly string[], defaults: readonly string[]): string[] {
+  const names = new Set(env.map((entry) => entry.split('=', 1)[0]));
+  return [...env, ...defaults.filter((entry) => !names.has(entry.split('=', 1)[0]))];
 }
 
-function hostsText(extra: readonly string[]): string {
-  const lines = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback'];
+function hostsText(hostname: string, extra: readonly string[]): string {
+  const lines = [`127.0.0.1\tlocalhost ${hostname}`, '::1\tlocalhost ip6-localhost ip6-loopback'];
   for (const entry of extra) {
     const at = entry.indexOf(':');
     if (at < 1) throw new Fault('invalid', `invalid --add-host ${JSON.stringify(entry)}: write it as name:ip`);
@@ -137,7 +142,7 @@ async function runToEnd(builder: BuilderOptions, id: string, request: RunRequest
   };
   request.signal.addEventListener('abort', abort, { once: true });
   try {
-    await builder.containers.start(id);
+    await startCommand(builder, id);
     if (request.change.input !== undefined) {
       await streams.write(Buffer.from(request.change.input));
       streams.endInput();
@@ -152,6 +157,16 @@ async function runToEnd(builder: BuilderOptions, id: string, request: RunRequest
   }
 }
 
+/** A command that cannot be started is no command that ended: the build fails without its exit status. */
+async function startCommand(builder: BuilderOptions, id: string): Promise<void> {
+  try {
+    await builder.containers.start(id);
+  } catch (error) {
+    const fault = asFault(error);
+    throw new Fault(fault.kind, fault.message, { cause: error });
+  }
+}
+
 interface Stub {
   path: string;
   directory: boolean;
@@ -160,7 +175,7 @@ interface Stub {
 /** What the runtime will create for its mounts and the image lacks: it must not end up in the layer. */
 async function missingMountpoints(root: string): Promise<Stub[]> {
   const wanted: [string, boolean][] = [
-    ['/etc', true], ['/etc/resolv.conf', false], ['/etc/hosts', false], ['/proc', true], ['/sys', true], ['/dev', true],
+    ['/etc', true], ['/etc/resolv.conf', false], ['/etc/hosts', false], ['/etc/hostname', false], ['/proc', true], ['/sys', true], ['/dev', true],
     ['/dev/pts', true], ['/dev/shm', true], ['/dev/mqueue', true], ['/sys/fs', true], ['/sys/fs/cgroup', true],
   ];
   const missing: Stub[] = [];

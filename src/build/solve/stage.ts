@@ -41,6 +41,7 @@ export function stageOn(base: { config: ImageConfig; layers: readonly Descriptor
 /** The step's mark in the image: its layer, and its line of history. */
 export function recordStep(stage: StageState, createdBy: string, created: string, layer: CachedLayer | undefined): void {
   const entry: ImageHistory = { created, created_by: createdBy };
+  if (stage.config.author) entry.author = stage.config.author;
   if (layer) {
     stage.layers.push(layer.descriptor);
     stage.config.rootfs.diff_ids.push(layer.diffId);

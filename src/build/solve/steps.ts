@@ -3,14 +3,16 @@ import { join } from 'node:path';
 import type { BuildOptions } from '#api/docker/build.ts';
 import type { MountSpec } from '#core/containers/types.ts';
 import { isoTime } from '#lib/clock.ts';
-import { Fault } from '#lib/errors.ts';
+import { Fault, isFault } from '#lib/errors.ts';
 import { cacheKey, type BuildCache } from '../cache/cache.ts';
 import { contentDigest, findSources, type SourceItem, type SourceTree } from '../context/tree.ts';
+import { instructionFault } from '../dockerfile/errors.ts';
+import { envMap } from '../dockerfile/instructions/shared.ts';
 import { kindOf } from '../dockerfile/instructions/index.ts';
 import { predefinedArgs } from '../dockerfile/stages.ts';
-import type { Change, Instruction, Source, Step } from '../dockerfile/types.ts';
+import type { Change, Instruction, Source, Step, StepContext } from '../dockerfile/types.ts';
 import type { BuilderOptions, CachedLayer, Emit } from '../types.ts';
-import { needsDirectory, performCopy, performWorkdir, planCopy, type CopyPlan } from './filesystem.ts';
+import { describeSources, needsDirectory, performCopy, performWorkdir, planCopy, type CopyPlan } from './filesystem.ts';
 import { runCommand, runId } from './run.ts';
 import { recordStep, type StageState } from './stage.ts';
 
@@ -28,6 +30,8 @@ export interface BuildRun {
   signal: AbortSignal;
   /** `use` with the tree that `--from` names. */
   withTree<T>(from: string, use: (tree: SourceTree) => Promise<T>): Promise<T>;
+  /** ARGs before the first FROM; a bare `ARG name` takes its value from there. */
+  globalArgs: ReadonlyMap<string, string>;
   usedArgs: Set<string>;
 }
 
@@ -37,15 +41,14 @@ export async function takeStep(run: BuildRun, stage: StageState, instruction: In
   const from = step.change?.kind === 'copy' ? step.change.from : undefined;
   const take = (tree: SourceTree): Promise<void> => takeParsed(run, stage, step, tree);
   await (from === undefined ? take(run.context) : run.withTree(from, take));
-  step.configure?.(stage.config);
   if (instruction.keyword === 'cmd') stage.setCmd = true;
   run.emit({ stream: ` ---> ${stage.key.slice(0, 12)}\n` });
 }
 
 /** `tree` is what a copy takes from. */
 async function takeParsed(run: BuildRun, stage: StageState, step: Step, tree: SourceTree): Promise<void> {
+  // what ARG declares counts; what needs no ARG is only passed on
   const args = step.change?.kind === 'run' ? visibleArgs(stage) : [];
-  const createdBy = args.length > 0 ? `|${args.length} ${args.join(' ')} ${step.createdBy}` : step.createdBy;
   const prepared = await prepare(run, stage, step, args, tree);
   let hit = run.options.noCache ? undefined : await run.cache.find(prepared.key);
   if (hit?.layer && hit.layer.parent !== stage.chain) hit = undefined;
@@ -54,13 +57,14 @@ async function takeParsed(run: BuildRun, stage: StageState, step: Step, tree: So
   // the time a step was first taken goes with it, so that a build from the cache gives the very same image
   const entry = hit ?? (await run.cache.save(prepared.key, step.instruction.original, layer));
   stage.key = prepared.key;
-  recordStep(stage, createdBy, isoTime(entry.createdAt), layer);
+  step.configure?.(stage.config);
+  recordStep(stage, historyText(step, args, prepared.copy), isoTime(entry.createdAt), layer);
 }
 
 function parseStep(run: BuildRun, stage: StageState, instruction: Instruction): Step {
   const kind = kindOf.get(instruction.keyword);
   if (!kind) throw new Fault('internal', `no instruction ${instruction.keyword}`);
-  return kind.step(instruction, {
+  const context: StepContext = {
     config: stage.config,
     args: stage.args,
     escape: run.escape,
@@ -68,16 +72,36 @@ function parseStep(run: BuildRun, stage: StageState, instruction: Instruction): 
     stageSetCmd: stage.setCmd,
     declareArg(name, fallback) {
       run.usedArgs.add(name);
-      const value = run.options.buildArgs[name] ?? fallback ?? stage.args.get(name);
+      const value = run.options.buildArgs[name] ?? fallback ?? run.globalArgs.get(name) ?? stage.args.get(name);
       if (value !== undefined) stage.args.set(name, value);
     },
-  });
+  };
+  try {
+    return kind.step(instruction, context);
+  } catch (error) {
+    if (isFault(error, 'invalid') && error.details['line'] === undefined) throw instructionFault(run.source, instruction, error.message);
+    throw error;
+  }
 }
 
 /** The arguments that RUN sees as environment: those in scope that ENV does not hide. */
 function visibleArgs(stage: StageState): string[] {
-  const env = new Set((stage.config.config?.Env ?? []).map((e) => e.slice(0, e.indexOf('='))));
+  const env = envMap(stage.config);
   return [...stage.args].filter(([name]) => !env.has(name)).map(([name, value]) => `${name}=${value}`);
+}
+
+/** The predefined arguments that were given and that neither ARG nor ENV names. */
+function predefinedGiven(run: BuildRun, stage: StageState): string[] {
+  const env = envMap(stage.config);
+  return Object.entries(run.options.buildArgs).flatMap(([name, value]) =>
+    value !== null && predefinedArgs.has(name) && !stage.args.has(name) && !env.has(name) ? [`${name}=${value}`] : [],
+  );
+}
+
+/** The history entry's text, as classic Docker writes it. */
+function historyText(step: Step, args: readonly string[], copy: CopyPlan | undefined): string {
+  if (copy) return `${step.createdBy} ${describeSources(copy)} in ${copy.change.written} `;
+  return args.length > 0 ? `|${args.length} ${args.join(' ')} ${step.createdBy}` : step.createdBy;
 }
 
 interface Prepared {
@@ -91,8 +115,7 @@ async function prepare(run: BuildRun, stage: StageState, step: Step, args: reado
   if (!change) return { key: cacheKey(stage.key, instruction.keyword, step.createdBy) };
   switch (change.kind) {
     case 'run': {
-      const lasting = args.filter((a) => !predefinedArgs.has(a.slice(0, a.indexOf('='))));
-      return { key: cacheKey(stage.key, 'run', change.args, change.network, change.input ?? '', await mountKeys(run, change), lasting) };
+      return { key: cacheKey(stage.key, 'run', change.args, change.network, change.input ?? '', await mountKeys(run, change), args) };
     }
     case 'workdir':
       return { key: cacheKey(stage.key, 'workdir', change.path) };
@@ -141,6 +164,7 @@ async function perform(run: BuildRun, stage: StageState, step: Step, prepared: P
     } else if (prepared.copy) {
       await performCopy(prepared.copy, root, run.builder.files, run.signal);
     }
+    if ((await snapshots.changes(id)).length === 0) return undefined;
     await snapshots.unmount(id);
     const { chain, diffId, descriptor } = await snapshots.commit(id);
     return { parent: stage.chain, chain, diffId, descriptor };
@@ -154,7 +178,7 @@ async function performRun(run: BuildRun, stage: StageState, change: Change & { k
   const go = (rest: typeof change.mounts, mounts: MountSpec[]): Promise<void> => {
     const [mount, ...others] = rest;
     if (!mount) {
-      return runCommand(run.builder, id, { change, config: stage.config, args, root, options: run.options, mounts, emit: run.emit, signal: run.signal });
+      return runCommand(run.builder, id, { change, config: stage.config, args: [...args, ...predefinedGiven(run, stage)], root, options: run.options, mounts, emit: run.emit, signal: run.signal });
     }
     if (mount.type === 'bind') {
       return withMountSource(run, mount, (_tree, item) => go(others, [...mounts, bindMount(item.path, mount.target, mount.readonly)]));

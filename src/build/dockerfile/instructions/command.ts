@@ -3,6 +3,7 @@ import { commandOf, configStep, goList } from './shared.ts';
 
 export const cmd: InstructionKind = {
   keyword: 'cmd',
+  argsOptional: true,
   step(instruction, context) {
     const command = commandOf(instruction, context);
     return configStep(instruction, context, `CMD ${goList(command)}`, (config) => {
@@ -13,6 +14,7 @@ export const cmd: InstructionKind = {
 
 export const entrypoint: InstructionKind = {
   keyword: 'entrypoint',
+  argsOptional: true,
   step(instruction, context) {
     const command = instruction.args === '' ? [] : commandOf(instruction, context);
     return configStep(instruction, context, `ENTRYPOINT ${goList(command)}`, (config) => {

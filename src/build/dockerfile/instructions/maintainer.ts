@@ -1,10 +1,10 @@
 import type { InstructionKind } from '../types.ts';
-import { configStep, requireArgs } from './shared.ts';
+import { configStep } from './shared.ts';
 
 export const maintainer: InstructionKind = {
   keyword: 'maintainer',
+  single: true,
   step(instruction, context) {
-    requireArgs(instruction, context);
     const step = configStep(instruction, context, `MAINTAINER ${instruction.args}`, () => {});
     return {
       ...step,

@@ -1,14 +1,13 @@
 import { instructionFault, nearest } from '../errors.ts';
 import { jsonForm } from '../parse.ts';
 import type { Instruction, InstructionKind, RunMount, StepContext } from '../types.ts';
-import { expand, requireArgs, shellOf } from './shared.ts';
+import { expand, shellOf } from './shared.ts';
 
 export const run: InstructionKind = {
   keyword: 'run',
   flags: ['mount', 'network', 'security'],
   heredocs: true,
   step(instruction, context) {
-    requireArgs(instruction, context);
     const network = instruction.flags.findLast((f) => f.name === 'network')?.value ?? 'default';
     if (network !== 'default' && network !== 'none' && network !== 'host') {
       throw instructionFault(context.source, instruction, `unsupported network mode ${JSON.stringify(network)}: use default, none or host`);

@@ -1,8 +1,9 @@
 import type { ContainerConfig, ImageConfig } from '#api/oci/image.ts';
-import { expandWord, type Lookup } from '../expand.ts';
+import type { Fault } from '#lib/errors.ts';
+import { expandWord, splitWords, type Lookup } from '../expand.ts';
 import { instructionFault } from '../errors.ts';
 import { jsonForm } from '../parse.ts';
-import type { Instruction, Step, StepContext } from '../types.ts';
+import type { FileContext, Instruction, Step, StepContext } from '../types.ts';
 
 export const defaultShell: readonly string[] = ['/bin/sh', '-c'];
 export const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -46,14 +47,15 @@ export function shellOf(config: ImageConfig): readonly string[] {
   return shell && shell.length > 0 ? shell : defaultShell;
 }
 
-/** Arguments in exec form as they are, in shell form behind the shell. */
+/** Arguments in exec form as they are, in shell form behind the shell; none is the shell alone. */
 export function commandOf(instruction: Instruction, context: StepContext): string[] {
-  return jsonForm(instruction.args) ?? [...shellOf(context.config), instruction.args];
+  const shell = shellOf(context.config);
+  return jsonForm(instruction.args) ?? (instruction.args === '' ? [...shell] : [...shell, instruction.args]);
 }
 
-export function requireArgs(instruction: Instruction, context: StepContext): void {
-  if (instruction.args !== '') return;
-  throw instructionFault(context.source, instruction, `${instruction.keyword.toUpperCase()} requires at least one argument`);
+/** The words of a JSON list, or those between blanks: quotes do not join words here (Dockerfile reference, COPY). */
+export function listedWords(instruction: Instruction): string[] {
+  return jsonForm(instruction.args) ?? instruction.args.split(/\s+/).filter((word) => word !== '');
 }
 
 /** As Go prints a string list in history entries: `["a" "b"]`. */
@@ -61,23 +63,39 @@ export function goList(values: readonly string[]): string {
   return `[${values.map((v) => JSON.stringify(v)).join(' ')}]`;
 }
 
-/** `name=value` pairs, or the old `name value` form, each expanded. */
-export function pairs(instruction: Instruction, context: StepContext, words: readonly string[]): [string, string][] {
+/** `name=value` pairs, or the old `name value` form, as they are written. */
+function writtenPairs(instruction: Instruction, file: FileContext): [string, string][] {
+  const words = splitWords(instruction.args, file.escape);
   const first = words[0] ?? '';
   if (!first.includes('=')) {
     if (words.length < 2) {
       const keyword = instruction.keyword.toUpperCase();
-      throw instructionFault(context.source, instruction, `${keyword} must have two arguments: write it as ${keyword} ${first || 'name'}=value`);
+      throw instructionFault(file.source, instruction, `${keyword} must have two arguments: write it as ${keyword} ${first || 'name'}=value`);
     }
-    const value = instruction.args.slice(instruction.args.indexOf(first) + first.length).trim();
-    return [[expand(first, context), expand(value, context)]];
+    return [[first, instruction.args.slice(instruction.args.indexOf(first) + first.length).trim()]];
   }
   return words.map((word) => {
     const at = word.indexOf('=');
-    if (at < 0) throw instructionFault(context.source, instruction, `Syntax error - can't find = in ${JSON.stringify(word)}. Must be of the form: name=value`);
-    const name = expand(word.slice(0, at), context);
-    if (name === '') throw instructionFault(context.source, instruction, `${instruction.keyword.toUpperCase()} names can not be blank`);
-    return [name, expand(word.slice(at + 1), context)];
+    if (at < 0) throw instructionFault(file.source, instruction, `Syntax error - can't find = in ${JSON.stringify(word)}. Must be of the form: name=value`);
+    if (at === 0) throw blankName(instruction, file);
+    return [word.slice(0, at), word.slice(at + 1)];
+  });
+}
+
+function blankName(instruction: Instruction, file: FileContext): Fault {
+  return instructionFault(file.source, instruction, `${instruction.keyword.toUpperCase()} names can not be blank`);
+}
+
+export function checkPairs(instruction: Instruction, file: FileContext): void {
+  writtenPairs(instruction, file);
+}
+
+/** The pairs of ENV and LABEL, expanded. */
+export function pairs(instruction: Instruction, context: StepContext): [string, string][] {
+  return writtenPairs(instruction, context).map(([name, value]) => {
+    const expanded = expand(name, context);
+    if (expanded === '') throw blankName(instruction, context);
+    return [expanded, expand(value, context)];
   });
 }
 

@@ -1,15 +1,18 @@
 import { instructionFault } from '../errors.ts';
 import { jsonForm } from '../parse.ts';
 import type { InstructionKind } from '../types.ts';
-import { configStep, goList } from './shared.ts';
+import { configStep } from './shared.ts';
 
 export const shell: InstructionKind = {
   keyword: 'shell',
+  check(instruction, file) {
+    if (!jsonForm(instruction.args)?.length) throw instructionFault(file.source, instruction, 'SHELL requires the arguments to be in JSON form: SHELL ["executable", "parameters"]');
+  },
   step(instruction, context) {
-    const words = jsonForm(instruction.args);
-    if (!words || words.length === 0) throw instructionFault(context.source, instruction, 'SHELL requires the arguments to be in JSON form: SHELL ["executable", "parameters"]');
-    return configStep(instruction, context, `SHELL ${goList(words)}`, (config) => {
+    const words = jsonForm(instruction.args) ?? [];
+    const step = configStep(instruction, context, '', (config) => {
       config.Shell = words;
     });
+    return { ...step, createdBy: `${words.join(' ')} #(nop)  SHELL [${words.join(' ')}]` };
   },
 };

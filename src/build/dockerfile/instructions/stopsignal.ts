@@ -1,13 +1,21 @@
+import { constants } from 'node:os';
 import { instructionFault } from '../errors.ts';
 import type { InstructionKind } from '../types.ts';
-import { configStep, expand, requireArgs } from './shared.ts';
+import { configStep, expand } from './shared.ts';
+
+/** A number, or a name with or without SIG; the real-time ones are counted from either end. */
+function isSignal(text: string): boolean {
+  if (/^\d+$/.test(text)) return Number(text) >= 1 && Number(text) <= 64;
+  const name = text.toUpperCase().replace(/^SIG/, '');
+  return `SIG${name}` in constants.signals || /^(?:RTMIN(?:\+(?:\d|1[0-5]))?|RTMAX(?:-(?:\d|1[0-4]))?)$/.test(name);
+}
 
 export const stopsignal: InstructionKind = {
   keyword: 'stopsignal',
+  single: true,
   step(instruction, context) {
-    requireArgs(instruction, context);
     const signal = expand(instruction.args, context);
-    if (!/^(?:\d{1,2}|(?:SIG)?[A-Z][A-Z0-9+-]*)$/i.test(signal)) throw instructionFault(context.source, instruction, `Invalid signal: ${signal}`);
+    if (!isSignal(signal)) throw instructionFault(context.source, instruction, `Invalid signal: ${signal}`);
     return configStep(instruction, context, `STOPSIGNAL ${signal}`, (config) => {
       config.StopSignal = signal;
     });

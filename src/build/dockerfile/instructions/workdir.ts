@@ -1,15 +1,19 @@
 import { posix } from 'node:path';
 import type { InstructionKind } from '../types.ts';
-import { absolutePath, configStep, expand, requireArgs } from './shared.ts';
+import { absolutePath, containerConfig, expand, shellOf } from './shared.ts';
 
 export const workdir: InstructionKind = {
   keyword: 'workdir',
+  single: true,
   step(instruction, context) {
-    requireArgs(instruction, context);
     const path = posix.normalize(absolutePath(expand(instruction.args, context), context.config)).replace(/(.)\/$/, '$1');
-    const step = configStep(instruction, context, `WORKDIR ${path}`, (config) => {
-      config.WorkingDir = path;
-    });
-    return { ...step, change: { kind: 'workdir', path } };
+    return {
+      instruction,
+      createdBy: `${shellOf(context.config).join(' ')} #(nop) WORKDIR ${path}`,
+      change: { kind: 'workdir', path },
+      configure: (config) => {
+        containerConfig(config).WorkingDir = path;
+      },
+    };
   },
 };
