@@ -76,6 +76,7 @@ export class BridgeNetworks implements Networks {
     for (const network of networks.list()) if (network.bridge) this.#ensureBridge(network, network.bridge);
     attempt(() => acceptForwarding(kernel.nft, names.defaultBridge), (error) => log.warn('the rules of another firewall cannot be read; it may keep containers from the network', { error }));
     for (const endpoint of endpoints.list()) this.#addresses.hold(endpoint.networkId, endpoint.address);
+    this.#links.rejoin(endpoints.list(), (e) => networks.get(e.networkId), (n) => bridgeSettings(n, host.uplinkMtu()), (endpoint, error) => log.warn('a sandbox cannot be joined to its network again', { sandbox: endpoint.sandboxId, error }));
     const { ports, itself } = published.rules();
     kernel.nft.run(wholeTable(names.table, this.#bridgeRules(), ports) + addElements(names.table, itself));
     await published.recover((id, error) => log.warn('a published port was taken while the daemon was away', { sandbox: id, error }));

@@ -79,9 +79,15 @@ class PinnedSandboxes implements Sandboxes {
     mkdirSync(join(this.#options.root, record.id), { recursive: true, mode: 0o711 });
     const { netPath, ipcPath, utsPath, shmPath, spec } = record;
     const { net, ipc } = splitSysctls(spec.sysctls ?? {});
-    if (netPath && !namespaces.isPinned(netPath)) namespaces.pin('net', netPath, { sysctls: { ...networkSysctls, ...net } });
-    if (ipcPath && !namespaces.isPinned(ipcPath)) namespaces.pin('ipc', ipcPath, { sysctls: ipc });
-    if (utsPath && !namespaces.isPinned(utsPath)) namespaces.pin('uts', utsPath, spec.hostname === undefined ? {} : { hostname: spec.hostname });
+    const pin = (kind: 'net' | 'ipc' | 'uts', path: string | undefined, options: { hostname?: string; sysctls?: Record<string, string> }): void => {
+      if (!path || namespaces.isPinned(path)) return;
+      // The empty file that a lost namespace was pinned to.
+      namespaces.unpin(path);
+      namespaces.pin(kind, path, options);
+    };
+    pin('net', netPath, { sysctls: { ...networkSysctls, ...net } });
+    pin('ipc', ipcPath, { sysctls: ipc });
+    pin('uts', utsPath, spec.hostname === undefined ? {} : { hostname: spec.hostname });
     if (shmPath && !mounts.list().some((entry) => entry.target === shmPath)) {
       mkdirSync(shmPath, { recursive: true });
       mounts.mount('shm', shmPath, 'tmpfs', ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${spec.shmSize ?? defaultShmSize}`]);

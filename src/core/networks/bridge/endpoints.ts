@@ -53,6 +53,20 @@ export class EndpointLinks {
     }
   }
 
+  /** Joins again what lost its links: that of namespaces that were made anew, as after a restart of the host. */
+  rejoin<E extends Endpoint & { namespace: string }>(endpoints: readonly E[], networkOf: (endpoint: E) => Network | undefined, optionsOf: (network: Network) => JoinOptions, onFailure: (endpoint: E, error: unknown) => void): void {
+    const present = new Set(this.#host.with((netlink) => netlink.links().map((l) => l.name)));
+    for (const endpoint of endpoints) {
+      const network = networkOf(endpoint);
+      if (present.has(endpoint.hostLink) || !network) continue;
+      try {
+        this.join(network, endpoint, endpoint, optionsOf(network));
+      } catch (error) {
+        onFailure(endpoint, error);
+      }
+    }
+  }
+
   #route(netlink: Netlink, network: Network, endpoint: Endpoint, pointToPoint: boolean, wanted: boolean | undefined): void {
     const link = endpoint.interfaceName;
     const via = network.ipam.config[0]?.gateway;
