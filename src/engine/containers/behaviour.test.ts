@@ -25,9 +25,10 @@ test('who is started again, after an exit and with the engine', () => {
   const after = (Name: string, more: object = {}): boolean => restartDelay({ ...exit, policy: { Name, MaximumRetryCount: 2 }, ...more }) !== undefined;
   assert.deepEqual([after('no'), after('always'), after('unless-stopped'), after('on-failure')], [false, true, true, true]);
   assert.deepEqual([after('on-failure', { exitCode: 0 }), after('on-failure', { restartCount: 2 }), after('always', { manuallyStopped: true })], [false, false, false]);
-  const engine = (Name: string, manuallyStopped: boolean): boolean => startsWithEngine({ policy: { Name }, exitCode: 0, manuallyStopped, everStarted: true });
+  const engine = (Name: string, manuallyStopped: boolean): boolean => startsWithEngine({ policy: { Name }, exitCode: 0, restartCount: 0, manuallyStopped, everStarted: true });
+  assert.equal(startsWithEngine({ policy: { Name: 'on-failure', MaximumRetryCount: 1 }, exitCode: 1, restartCount: 1, manuallyStopped: false, everStarted: true }), false);
   assert.deepEqual([engine('always', true), engine('unless-stopped', true), engine('unless-stopped', false), engine('no', false)], [true, false, true, false]);
-  assert.equal(startsWithEngine({ policy: { Name: 'always' }, exitCode: 0, manuallyStopped: false, everStarted: false }), false);
+  assert.equal(startsWithEngine({ policy: { Name: 'always' }, exitCode: 0, restartCount: 0, manuallyStopped: false, everStarted: false }), false);
 });
 
 test('durations in Docker\'s words', () => {

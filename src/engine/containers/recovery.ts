@@ -98,6 +98,7 @@ export class Recovery {
     const starts = startsWithEngine({
       policy: record.hostConfig.RestartPolicy,
       exitCode: record.state.exitCode,
+      restartCount: record.state.restartCount,
       manuallyStopped: record.state.manuallyStopped,
       everStarted: record.state.startedAt !== undefined,
     });

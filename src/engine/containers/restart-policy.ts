@@ -23,7 +23,7 @@ export function restartDelay(input: RestartInput): number | undefined {
   return Math.min(longestDelay, input.lastDelay * 2);
 }
 
-function wants({ policy, exitCode, restartCount }: RestartInput): boolean {
+function wants({ policy, exitCode, restartCount }: Pick<RestartInput, 'policy' | 'exitCode' | 'restartCount'>): boolean {
   switch (policy?.Name) {
     case 'always':
     case 'unless-stopped':
@@ -36,7 +36,7 @@ function wants({ policy, exitCode, restartCount }: RestartInput): boolean {
 }
 
 /** Whether the engine, when it starts, starts a container that does not run. */
-export function startsWithEngine(input: Pick<RestartInput, 'policy' | 'exitCode' | 'manuallyStopped'> & { everStarted: boolean }): boolean {
+export function startsWithEngine(input: Pick<RestartInput, 'policy' | 'exitCode' | 'restartCount' | 'manuallyStopped'> & { everStarted: boolean }): boolean {
   if (!input.everStarted) return false;
   switch (input.policy?.Name) {
     case 'always':
@@ -44,7 +44,7 @@ export function startsWithEngine(input: Pick<RestartInput, 'policy' | 'exitCode'
     case 'unless-stopped':
       return !input.manuallyStopped;
     case 'on-failure':
-      return input.exitCode !== 0 && !input.manuallyStopped;
+      return !input.manuallyStopped && wants(input);
     default:
       return false;
   }
