@@ -1,5 +1,6 @@
 /** One request, as a route's handler sees it: what was asked, and the ways to answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { PassThrough } from 'node:stream';
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '#lib/clock.ts';
@@ -60,9 +61,23 @@ export async function sendStream(call: Call, contentType: string, body: Readable
   });
 }
 
-/** The body as a stream of bytes. */
+/**
+ * The body as a stream of bytes. Who stops reading it early, to refuse it, leaves the connection whole: the rest is passed
+ * over, so that the client can finish sending and read why.
+ */
 export function bodyStream(call: Call): Readable {
-  return call.request;
+  const { request } = call;
+  const body = new PassThrough();
+  request.pipe(body);
+  request.once('error', (error) => body.destroy(error));
+  request.once('close', () => {
+    if (!request.complete) body.destroy(new Fault('canceled', 'the client went away before its body was whole'));
+  });
+  body.once('close', () => {
+    request.unpipe(body);
+    request.resume();
+  });
+  return body;
 }
 
 /** The JSON object of the body; `{}` where there is none. */
@@ -102,7 +117,7 @@ async function readBody(call: Call): Promise<Buffer> {
   if (call.upgrade) return readExactly(call.upgrade, Number(length ?? 0));
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of call.request as AsyncIterable<Buffer>) {
+  for await (const chunk of bodyStream(call) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > jsonBodyLimit) throw tooLarge;
     chunks.push(chunk);
