@@ -225,8 +225,10 @@ spec:
       assert.match(failed.stderr, /^err\n/);
       const piped = await daemon.run('kubectl', ['exec', '-i', 'ticker', '--', 'wc', '-c'], 'x'.repeat(300_000));
       assert.equal(piped.stdout.trim(), '300000', piped.stderr);
-      const terminal = await daemon.run('script', ['-qec', 'stty rows 33 cols 99; kubectl exec -it ticker -- sh -c "tty; stty size || { sleep 1; stty size; }"', '/dev/null']);
-      assert.match(terminal.stdout, /\/dev\/pts\/\d+\r\n[^]*33 99\r\n/, terminal.stderr);
+      // its input stays open: the end of it would end the terminal before it is read
+      const terminal = daemon.start('script', ['-qec', 'stty rows 33 cols 99; kubectl exec -it ticker -- sh -c "tty; stty size || { sleep 1; stty size; }"', '/dev/null']);
+      const shown = said(terminal);
+      await until('the size of the terminal', () => /\/dev\/pts\/\d+\r\n[^]*33 99\r\n/.test(shown()));
       assert.match(await refused('exec', 'ticker', '--', 'nonesuch'), /nonesuch/);
       assert.match(await refused('exec', 'none', '--', 'true'), /pods "none" not found/);
       const spdy = await daemon.run('env', ['KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false', 'kubectl', 'exec', 'ticker', '--', 'echo', 'by spdy']);
