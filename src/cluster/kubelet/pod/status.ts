@@ -109,7 +109,7 @@ function waitingState(pod: Pod, container: Container, latest: ObservedContainer 
   const isEphemeral = (pod.spec.ephemeralContainers ?? []).some((candidate) => candidate.name === container.name);
   const again = latest?.state === 'exited' && !isEphemeral && (isInit ? (isSidecar(container) || latest.exitCode !== 0) && pod.spec.restartPolicy !== 'Never' : restarts(pod, latest));
   if (latest?.state === 'exited' && (ending || !again)) return undefined;
-  if (failure) return { waiting: { reason: waitingReason(failure.reason, failure.count), message: failure.message } };
+  if (failure) return { waiting: waitingFor(container, failure) };
   if (latest?.state === 'exited') {
     const at = restartTime(seen, latest);
     if (at <= seen.now) return undefined;
@@ -121,8 +121,9 @@ function waitingState(pod: Pod, container: Container, latest: ObservedContainer 
 }
 
 /** The first failed pull is an error, the waiting after it a back-off. */
-function waitingReason(reason: string, count: number): string {
-  return reason === 'ErrImagePull' && count > 1 ? 'ImagePullBackOff' : reason;
+function waitingFor(container: Container, { reason, message, count }: { reason: string; message: string; count: number }): { reason: string; message: string } {
+  if (reason !== 'ErrImagePull' || count < 2) return { reason, message };
+  return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${container.image}": ErrImagePull: ${message}` };
 }
 
 function stateOf(container: ObservedContainer): ContainerState {
