@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { Fault, messageOf } from '#lib/errors.ts';
 
 export interface DaemonConfig {
@@ -22,15 +22,43 @@ export const version = '0.1.0';
 /** Bytes of a unix socket's path that the kernel takes. */
 const socketPathLimit = 107;
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const rootFlags = { root: { type: 'string' }, debug: { type: 'boolean' } } as const;
+/** Those that `up` remembers for the next one without any. */
+const settingFlags = {
+  nodes: { type: 'string' },
+  'registry-mirror': { type: 'string', multiple: true },
+  'insecure-registry': { type: 'string', multiple: true },
+  'docker-socket': { type: 'string' },
+  'api-port': { type: 'string' },
+} as const;
+
+/** A command's own flags, with `--root` and `--debug`. Faults: `invalid`, by the flag's name. */
+export function parseRoot<T extends ParseArgsOptionsConfig>(args: readonly string[], env: Environment, options: T) {
+  const values = parse(args, options);
+  return { root: rootOf((values as { root?: string }).root, env), values };
+}
+
+function rootOf(given: string | undefined, env: Environment): string {
+  const root = resolve(given || env.GANTRY_ROOT || defaultRoot);
+  if (root === '/') throw new Fault('invalid', '--root cannot be /: name a directory of Gantry\'s own');
+  // overlayfs, KUBECONFIG and the runtime's command lines have no way to quote these
+  const bad = /[\p{Cc}:,;\\"]/u.exec(root)?.[0];
+  if (bad !== undefined) throw new Fault('invalid', `--root ${JSON.stringify(root)} has ${JSON.stringify(bad)} in it, which mounts cannot name: choose another directory`);
+  return root;
+}
+
 /** The flags of `up` (and of the daemon itself). Faults: `invalid`, by the flag's name. */
-export function parseConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): DaemonConfig {
-  const values = parse(args);
-  const root = resolve(values.root ?? env.GANTRY_ROOT ?? defaultRoot);
+export function parseConfig(args: readonly string[], env: Environment): DaemonConfig {
+  const values = parse(args, settingFlags);
+  const root = rootOf(values.root, env);
   const nodes = wholeNumber('--nodes', values.nodes ?? '1', 1, 1000);
   if (nodes > 1) throw new Fault('not-implemented', '--nodes: more than one node is not implemented yet; leave it out for a cluster of one');
   const dockerSocket = resolve(values['docker-socket'] ?? join(root, 'run', 'docker.sock'));
-  if (Buffer.byteLength(dockerSocket) > socketPathLimit) {
-    throw new Fault('invalid', `the socket path ${dockerSocket} is longer than ${socketPathLimit} bytes: choose a shorter --root or --docker-socket`);
+  const longest = [dockerSocket, join(root, 'run', 'control.sock')].find((path) => Buffer.byteLength(path) > socketPathLimit);
+  if (longest !== undefined) {
+    throw new Fault('invalid', `the socket path ${longest} is longer than ${socketPathLimit} bytes: choose a shorter --root or --docker-socket`);
   }
   return {
     root,
@@ -45,20 +73,24 @@ export function parseConfig(args: readonly string[], env: Readonly<Record<string
   };
 }
 
-function parse(args: readonly string[]) {
+/** Whether any flag of those that are remembered is given. */
+export function hasSettings(args: readonly string[]): boolean {
+  return Object.keys(parse(args, settingFlags)).some((name) => name in settingFlags);
+}
+
+/** A configuration as flags again, relative paths resolved; without the root. */
+export function settingsOf(config: DaemonConfig): string[] {
+  return [
+    ...config.registryMirrors.map((url) => `--registry-mirror=${url}`),
+    ...config.insecureRegistries.map((host) => `--insecure-registry=${host}`),
+    `--docker-socket=${config.dockerSocket}`,
+    `--api-port=${config.apiPort}`,
+  ];
+}
+
+function parse<T extends ParseArgsOptionsConfig>(args: readonly string[], options: T) {
   try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        root: { type: 'string' },
-        nodes: { type: 'string' },
-        'registry-mirror': { type: 'string', multiple: true },
-        'insecure-registry': { type: 'string', multiple: true },
-        'docker-socket': { type: 'string' },
-        'api-port': { type: 'string' },
-        debug: { type: 'boolean' },
-      },
-    }).values;
+    return parseArgs({ args: [...args], options: { ...rootFlags, ...options } }).values;
   } catch (error) {
     throw new Fault('invalid', `${messageOf(error)}. See ./gantry help`, { cause: error });
   }

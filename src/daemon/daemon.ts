@@ -39,7 +39,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
     registryMirrors: config.registryMirrors,
     insecureRegistries: config.insecureRegistries,
   };
-  await lockRoot(config.root, config.instance);
+  await lockRoot(config.root, config.instance, kernel.processes);
   stage('opening the runtime');
   const runtime = await openRuntime(around);
   stage('opening the engine');

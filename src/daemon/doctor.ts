@@ -1,11 +1,12 @@
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { release } from 'node:os';
+import { parseRoot } from './config.ts';
 
 interface Check {
   name: string;
   /** What was found; `mend` says what to do where it is not good enough. */
-  look(): { found: string; mend?: string };
+  look(root: string): { found: string; mend?: string };
 }
 
 const leastKernel = [5, 15] as const;
@@ -24,10 +25,11 @@ const checks: readonly Check[] = [
 ];
 
 /** Prints what the host has and lacks; 1 where something must be mended. */
-export async function doctor(_args: readonly string[]): Promise<number> {
+export async function doctor(args: readonly string[]): Promise<number> {
+  const { root } = parseRoot(args, process.env, {});
   let bad = 0;
   for (const check of checks) {
-    const { found, mend } = check.look();
+    const { found, mend } = check.look(root);
     if (mend !== undefined) bad++;
     process.stdout.write(`${mend === undefined ? 'ok  ' : 'MEND'}  ${check.name.padEnd(12)} ${found}${mend === undefined ? '' : `: ${mend}`}\n`);
   }
@@ -73,8 +75,9 @@ function libnftables(): { found: string; mend?: string } {
   return found ? { found } : { found: 'missing', mend: 'apt-get install libnftables1' };
 }
 
-function disk(): { found: string; mend?: string } {
-  const place = '/var/lib';
+function disk(root: string): { found: string; mend?: string } {
+  let place = root;
+  while (!existsSync(place)) place = dirname(place);
   const { bavail, bsize } = statfsSync(place);
   const free = bavail * bsize;
   const found = `${(free / 2 ** 30).toFixed(1)} GiB free in ${place}`;

@@ -1,9 +1,12 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { readDaemonFile } from '#client/control/client.ts';
 import { systemClock } from '#lib/clock.ts';
-import { Fault } from '#lib/errors.ts';
+import { Fault, isFault } from '#lib/errors.ts';
 import { linuxKernel } from '#sys/linux.ts';
-import { parseConfig } from './config.ts';
+import type { Kernel } from '#sys/types.ts';
+import { instanceName, parseRoot } from './config.ts';
+import { lockHolder, lockRoot } from './lock.ts';
 import { removeState, teardown } from './teardown.ts';
 import { runningDaemon } from './up.ts';
 
@@ -16,24 +19,39 @@ const SIGKILL = 9;
 export async function down(args: readonly string[]): Promise<number> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   if (process.getuid?.() !== 0) throw new Fault('forbidden', 'down needs root: run it with sudo');
-  const purge = args.includes('--purge');
-  const config = parseConfig(args.filter((a) => a !== '--purge'), process.env);
-  if (!existsSync(config.root)) {
-    say(`there is no Gantry at ${config.root}`);
+  const { root, values } = parseRoot(args, process.env, { purge: { type: 'boolean' } });
+  const instance = instanceName(root);
+  // a directory that is not Gantry's stays as it is
+  if (!existsSync(join(root, 'run'))) {
+    say(`there is no Gantry at ${root}`);
     return 0;
   }
   const kernel = linuxKernel();
-  const running = runningDaemon(config.root, kernel.processes);
-  if (running) {
-    kernel.processes.kill(running.pid, SIGTERM);
-    const limit = new AbortController();
-    const timer = systemClock.after(closeMs, () => limit.abort());
-    await kernel.processes.ended(running.pid, limit.signal).catch(() => kernel.processes.kill(running.pid, SIGKILL));
+  const socket = readDaemonFile(root)?.docker;
+  await endDaemon(root, kernel);
+  const lock = await lockRoot(root, instance, kernel.processes);
+  await teardown({ root, instance }, kernel, systemClock);
+  rmSync(join(root, 'run', 'daemon.json'), { force: true });
+  if (socket !== undefined) rmSync(socket, { force: true });
+  if (values.purge) removeState(root);
+  lock.close();
+  say(values.purge ? `Gantry is down, and all of ${root} is removed` : `Gantry is down; its state stays in ${root}`);
+  return 0;
+}
+
+/** Ends the daemon of a root, be it ready or still starting. */
+async function endDaemon(root: string, kernel: Kernel): Promise<void> {
+  const pid = lockHolder(root, kernel.processes) ?? runningDaemon(root, kernel.processes)?.pid;
+  if (pid === undefined) return;
+  const limit = new AbortController();
+  const timer = systemClock.after(closeMs, () => limit.abort());
+  try {
+    kernel.processes.kill(pid, SIGTERM);
+    await kernel.processes.ended(pid, limit.signal).catch(() => kernel.processes.kill(pid, SIGKILL));
+    await kernel.processes.ended(pid);
+  } catch (error) {
+    if (!isFault(error, 'not-found')) throw error;
+  } finally {
     timer.cancel();
   }
-  await teardown(config, kernel, systemClock);
-  rmSync(join(config.root, 'run', 'daemon.json'), { force: true });
-  if (purge) removeState(config);
-  say(purge ? `Gantry is down, and all of ${config.root} is removed` : `Gantry is down; its state stays in ${config.root}`);
-  return 0;
 }

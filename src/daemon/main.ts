@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import type { StartMessage } from '#api/gantry/status.ts';
@@ -7,6 +7,7 @@ import { messageOf } from '#lib/errors.ts';
 import { createLogger } from '#lib/log.ts';
 import { parseConfig } from './config.ts';
 import { startDaemon } from './daemon.ts';
+import { logWriter } from './log-file.ts';
 
 /** The descriptor on which `up` listens for how the start goes on; none when the daemon is run by hand. */
 const startDescriptor = 3;
@@ -18,7 +19,7 @@ const compileCacheMs = 20_000;
 export async function daemonMain(args: readonly string[]): Promise<number> {
   const config = parseConfig(args, process.env);
   mkdirSync(join(config.root, 'run'), { recursive: true, mode: 0o711 });
-  const log = createLogger({ write: (line) => void process.stderr.write(line), level: config.debug ? 'debug' : 'info' });
+  const log = createLogger({ write: logWriter(join(config.root, 'run', 'daemon.log')), level: config.debug ? 'debug' : 'info' });
   const tell = startChannel();
   process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }));
   process.on('uncaughtException', (error) => {
@@ -48,9 +49,25 @@ export async function daemonMain(args: readonly string[]): Promise<number> {
 
 type Tell = ((message: StartMessage) => void) & { end(): void };
 
+function isPipe(descriptor: number): boolean {
+  try {
+    const stats = fstatSync(descriptor);
+    return stats.isSocket() || stats.isFIFO();
+  } catch {
+    return false;
+  }
+}
+
 function startChannel(): Tell {
-  const stream = createWriteStream('', { fd: startDescriptor });
-  // nobody listens when the daemon is run by hand
-  stream.on('error', () => {});
-  return Object.assign((message: StartMessage) => void stream.write(`${JSON.stringify(message)}\n`), { end: () => void stream.end() });
+  let open = isPipe(startDescriptor);
+  // at once, for an exit may follow
+  const attempt = (action: () => void): void => {
+    try {
+      if (open) action();
+    } catch {
+      open = false; // nobody listens: the daemon is run by hand, or its `up` was interrupted
+    }
+  };
+  const tell = (message: StartMessage): void => attempt(() => writeSync(startDescriptor, `${JSON.stringify(message)}\n`));
+  return Object.assign(tell, { end: () => attempt(() => closeSync(startDescriptor)) });
 }

@@ -4,8 +4,13 @@ import { linkNames } from '#core/networks/links.ts';
 import type { Clock } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Kernel } from '#sys/types.ts';
-import type { DaemonConfig } from './config.ts';
 import { cgroupOf, isLinkOf, tableMark } from './names.ts';
+
+/** What names an instance on disk and in the kernel. */
+export interface Instance {
+  root: string;
+  instance: string;
+}
 
 /** Milliseconds for containers to end after SIGTERM, and for what is left to be gone after SIGKILL. */
 const graceMs = 10_000;
@@ -17,7 +22,7 @@ const SIGKILL = 9;
  * Takes an instance out of the kernel, with no daemon: containers end (SIGTERM, then SIGKILL), and mounts,
  * namespaces, links, tables and cgroups go. Found by the instance's names alone, so it works after any crash.
  */
-export async function teardown(config: DaemonConfig, kernel: Kernel, clock: Clock): Promise<void> {
+export async function teardown(config: Instance, kernel: Kernel, clock: Clock): Promise<void> {
   await endContainers(config, kernel, clock);
   await endSupervisors(config, kernel, clock);
   kernel.mounts.unmountTree(config.root);
@@ -33,11 +38,11 @@ export async function teardown(config: DaemonConfig, kernel: Kernel, clock: Cloc
 }
 
 /** All state on disk, once `teardown` is done. */
-export function removeState(config: DaemonConfig): void {
-  rmSync(config.root, { recursive: true, force: true });
+export function removeState(root: string): void {
+  rmSync(root, { recursive: true, force: true });
 }
 
-async function endContainers(config: DaemonConfig, kernel: Kernel, clock: Clock): Promise<void> {
+async function endContainers(config: Instance, kernel: Kernel, clock: Clock): Promise<void> {
   const inits = supervisors(config).flatMap((pid) => childrenOf(pid));
   for (const pid of inits) signal(kernel, pid, SIGTERM);
   await untilGone(inits, kernel, clock, graceMs);
@@ -46,7 +51,7 @@ async function endContainers(config: DaemonConfig, kernel: Kernel, clock: Clock)
 }
 
 /** conmon ends by itself once its container's exit is written. */
-async function endSupervisors(config: DaemonConfig, kernel: Kernel, clock: Clock): Promise<void> {
+async function endSupervisors(config: Instance, kernel: Kernel, clock: Clock): Promise<void> {
   const left = supervisors(config);
   await untilGone(left, kernel, clock, goneMs);
   for (const pid of left) signal(kernel, pid, SIGKILL);
@@ -54,7 +59,7 @@ async function endSupervisors(config: DaemonConfig, kernel: Kernel, clock: Clock
 }
 
 /** The conmon processes that have this root on their command line. */
-function supervisors(config: DaemonConfig): number[] {
+function supervisors(config: Instance): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

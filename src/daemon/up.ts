@@ -1,17 +1,20 @@
-import { mkdirSync, openSync, closeSync, writeFileSync, readFileSync, renameSync, chmodSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { DaemonFile, StartMessage } from '#api/gantry/status.ts';
 import { readDaemonFile } from '#client/control/client.ts';
-import { systemClock } from '#lib/clock.ts';
-import { Fault } from '#lib/errors.ts';
+import { sleepOn, systemClock } from '#lib/clock.ts';
+import { codeOf, Fault, messageOf } from '#lib/errors.ts';
 import { linuxProcesses } from '#sys/process/linux.ts';
 import type { Child, Processes } from '#sys/process/types.ts';
-import { parseConfig, type DaemonConfig } from './config.ts';
+import { hasSettings, parseConfig, settingsOf, type DaemonConfig } from './config.ts';
+import { lockHolder } from './lock.ts';
 
 /** Milliseconds that a start may take: a first start on a slow machine makes certificates and pins namespaces. */
 const startLimitMs = 120_000;
+/** Milliseconds between looks at a daemon that another call starts. */
+const lookMs = 100;
 
 /** Starts the daemon in the background and waits until all of it answers. A second call says that it runs. */
 export async function up(args: readonly string[]): Promise<number> {
@@ -21,11 +24,12 @@ export async function up(args: readonly string[]): Promise<number> {
   const processes = linuxProcesses();
   const running = runningDaemon(config.root, processes);
   if (running) {
-    say(`Gantry is already running at ${config.root} (pid ${running.pid})`);
+    const ignored = hasSettings(args) ? '; the flags of this call count from its next start: ./gantry down, then up with them' : '';
+    say(`Gantry is already running at ${config.root} (pid ${running.pid})${ignored}`);
     return 0;
   }
   const began = systemClock.monotonic();
-  const file = await startDaemon(config, processes, args, say);
+  const file = (await startedElsewhere(config.root, processes, say)) ?? (await startDaemon(config, processes, args, say));
   say(`Gantry is up in ${(Number(systemClock.monotonic() - began) / 1e9).toFixed(1)} s (pid ${file.pid})`);
   say(`  docker      unix://${file.docker}`);
   say(`  kubernetes  ${file.apiUrl}`);
@@ -40,13 +44,48 @@ export function runningDaemon(root: string, processes: Processes): DaemonFile | 
   return processes.alive(file.pid) && processes.startTime(file.pid)?.toString() === file.startTime ? file : undefined;
 }
 
+/** The daemon that another `up` is just starting, once it is ready; undefined where there is none, or it ended. */
+async function startedElsewhere(root: string, processes: Processes, say: (text: string) => void, own?: number): Promise<DaemonFile | undefined> {
+  const pid = lockHolder(root, processes);
+  if (pid === undefined || pid === own) return undefined;
+  say(`another call is working on ${root} (pid ${pid}): waiting for it`);
+  const limit = systemClock.monotonic() + BigInt(startLimitMs) * 1_000_000n;
+  while (lockHolder(root, processes) === pid) {
+    const ready = runningDaemon(root, processes);
+    if (ready) return ready;
+    if (systemClock.monotonic() > limit) throw new Fault('timeout', `the daemon that pid ${pid} starts is not ready after ${startLimitMs / 1000} s; see ${root}/run/daemon.log`);
+    await sleepOn(systemClock, lookMs);
+  }
+  return runningDaemon(root, processes);
+}
+
+/** Makes the root, or takes it again. What is not Gantry's is left alone: `down --purge` would remove it all. */
+function prepareRoot(root: string): void {
+  try {
+    makeDirectories(root);
+    const foreign = !existsSync(join(root, 'run')) && readdirSync(root).length > 0;
+    if (foreign) throw new Fault('conflict', `${root} holds files that are not Gantry's: choose an empty directory, or a new one, for --root`);
+    makeDirectories(join(root, 'run'));
+    chmodSync(root, 0o711);
+    accessSync(join(root, 'run'), constants.W_OK);
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault('invalid', `--root ${root} cannot be used (${codeOf(error) ?? messageOf(error)}): choose a directory on a disk that can be written`, { cause: error });
+  }
+}
+
+/** One by one: `recursive` never ends where the file system has no such thing as a new directory (/proc). */
+function makeDirectories(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(path) !== path) makeDirectories(dirname(path));
+  mkdirSync(path, { mode: 0o711 });
+}
+
 async function startDaemon(config: DaemonConfig, processes: Processes, args: readonly string[], say: (text: string) => void): Promise<DaemonFile> {
-  const run = join(config.root, 'run');
-  mkdirSync(config.root, { recursive: true, mode: 0o711 });
-  mkdirSync(run, { recursive: true, mode: 0o711 });
-  chmodSync(config.root, 0o711);
-  const log = openSync(join(run, 'daemon.log'), 'a', 0o600);
-  const flags = rememberFlags(config.root, args);
+  prepareRoot(config.root);
+  const log = openSync(join(config.root, 'run', 'daemon.log'), 'a', 0o600);
+  const settings = hasSettings(args) ? settingsOf(config) : savedSettings(config.root);
+  const flags = ['--root', config.root, ...settings, ...(config.debug ? ['--debug'] : [])];
   const child = processes.spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', 'daemon', ...flags], {
     cwd: '/',
     env: daemonEnvironment(),
@@ -55,7 +94,14 @@ async function startDaemon(config: DaemonConfig, processes: Processes, args: rea
   });
   closeSync(log);
   try {
-    return await awaitReady(child, config.root, say);
+    const file = await awaitReady(child, config.root, say);
+    if (hasSettings(args)) saveSettings(config.root, settings);
+    return file;
+  } catch (error) {
+    // another `up` may have been quicker by a moment
+    const elsewhere = await startedElsewhere(config.root, processes, say, child.pid);
+    if (elsewhere) return elsewhere;
+    throw error;
   } finally {
     child.unref();
   }
@@ -67,20 +113,16 @@ function daemonEnvironment(): Record<string, string> {
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? '']])));
 }
 
-/** The flags of this `up`, or of the last one where this has none but the root. */
-function rememberFlags(root: string, args: readonly string[]): string[] {
+/** What the last `up` with settings was started with is what one without them means. */
+function saveSettings(root: string, settings: readonly string[]): void {
   const file = join(root, 'flags.json');
-  const given = args.filter((arg, i) => !/^--root(=|$)/.test(arg) && args[i - 1] !== '--root');
-  if (given.length > 0) {
-    writeFileSync(`${file}.new`, JSON.stringify(given), { mode: 0o600 });
-    renameSync(`${file}.new`, file);
-  }
-  return ['--root', root, ...(given.length > 0 ? given : savedFlags(file))];
+  writeFileSync(`${file}.new`, JSON.stringify(settings), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
 }
 
-function savedFlags(file: string): string[] {
+function savedSettings(root: string): string[] {
   try {
-    const saved: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const saved: unknown = JSON.parse(readFileSync(join(root, 'flags.json'), 'utf8'));
     return Array.isArray(saved) ? saved.map(String) : [];
   } catch {
     return [];

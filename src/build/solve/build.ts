@@ -87,7 +87,7 @@ export class Build {
     this.#announce(stage.from);
     const { state, id, triggers } = await this.#base(stage);
     if (triggers.length === 0) this.#run.emit({ stream: ` ---> ${id}\n` });
-    for (const trigger of triggers) await takeStep(this.#run, state, trigger);
+    for (const trigger of triggers) await takeStep(this.#run, state, trigger, { silent: trigger !== triggers.at(-1) });
     for (const instruction of stage.instructions) {
       this.#run.signal.throwIfAborted();
       this.#announce(instruction);

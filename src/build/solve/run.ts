@@ -38,7 +38,7 @@ export async function runCommand(builder: BuilderOptions, id: string, request: R
   try {
     const namespace = network === 'host' ? 'host' : await joinNetwork(builder, id, network);
     const spec = await containerSpec(builder, id, request, files, namespace);
-    await builder.containers.create(spec);
+    await started(builder.containers.create(spec));
     const code = await runToEnd(builder, id, request);
     if (code !== 0) {
       const command = change.args.join(' ');
@@ -142,7 +142,7 @@ async function runToEnd(builder: BuilderOptions, id: string, request: RunRequest
   };
   request.signal.addEventListener('abort', abort, { once: true });
   try {
-    await startCommand(builder, id);
+    await started(builder.containers.start(id));
     if (request.change.input !== undefined) {
       await streams.write(Buffer.from(request.change.input));
       streams.endInput();
@@ -158,9 +158,9 @@ async function runToEnd(builder: BuilderOptions, id: string, request: RunRequest
 }
 
 /** A command that cannot be started is no command that ended: the build fails without its exit status. */
-async function startCommand(builder: BuilderOptions, id: string): Promise<void> {
+async function started(step: Promise<unknown>): Promise<void> {
   try {
-    await builder.containers.start(id);
+    await step;
   } catch (error) {
     const fault = asFault(error);
     throw new Fault(fault.kind, fault.message, { cause: error });

@@ -35,14 +35,14 @@ export interface BuildRun {
   usedArgs: Set<string>;
 }
 
-/** Takes one instruction: from the cache where its key is known, else by doing it. */
-export async function takeStep(run: BuildRun, stage: StageState, instruction: Instruction): Promise<void> {
+/** Takes one instruction: from the cache where its key is known, else by doing it. `silent`: its result is not named. */
+export async function takeStep(run: BuildRun, stage: StageState, instruction: Instruction, options: { silent?: boolean } = {}): Promise<void> {
   const step = parseStep(run, stage, instruction);
   const from = step.change?.kind === 'copy' ? step.change.from : undefined;
   const take = (tree: SourceTree): Promise<void> => takeParsed(run, stage, step, tree);
   await (from === undefined ? take(run.context) : run.withTree(from, take));
-  if (instruction.keyword === 'cmd') stage.setCmd = true;
-  run.emit({ stream: ` ---> ${stage.key.slice(0, 12)}\n` });
+  if (instruction.keyword === 'cmd' && instruction.args !== '') stage.setCmd = true;
+  if (!options.silent) run.emit({ stream: ` ---> ${stage.key.slice(0, 12)}\n` });
 }
 
 /** `tree` is what a copy takes from. */

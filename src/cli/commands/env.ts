@@ -1,5 +1,4 @@
-import { readDaemonFile } from '#client/control/client.ts';
-import { Fault } from '#lib/errors.ts';
+import { daemonSockets } from '#client/control/client.ts';
 import { parseFlags } from '../root.ts';
 import type { Command } from '../types.ts';
 
@@ -8,8 +7,7 @@ export const env: Command = {
   name: 'env',
   async run(args, context) {
     const { root } = parseFlags(args, context, {});
-    const file = readDaemonFile(root);
-    if (!file) throw new Fault('unavailable', `Gantry was not started at ${root}: start it with ./gantry up`);
+    const file = await daemonSockets(root);
     context.out(`export DOCKER_HOST=${quoted(`unix://${file.docker}`)}\nexport KUBECONFIG=${quoted(file.kubeconfig)}\n`);
     return 0;
   },

@@ -15,7 +15,7 @@ export function readDaemonFile(root: string): DaemonFile | undefined {
   try {
     return JSON.parse(readFileSync(join(root, 'run', 'daemon.json'), 'utf8')) as DaemonFile;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '') || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
@@ -26,6 +26,14 @@ export async function daemonStatus(root: string): Promise<Status> {
   if (!file) throw notRunning(root);
   const text = await get(file.control, '/status', root);
   return JSON.parse(text) as Status;
+}
+
+/** Where the daemon at `root` listens. Fault `unavailable` where none answers. */
+export async function daemonSockets(root: string): Promise<DaemonFile> {
+  const file = readDaemonFile(root);
+  if (!file) throw notRunning(root);
+  await get(file.control, '/', root);
+  return file;
 }
 
 function notRunning(root: string, cause?: unknown): Fault {
