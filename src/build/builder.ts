@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { BuildCacheRecord, BuildOptions, BuildPruneOptions, BuildPruneResponse } from '#api/docker/build.ts';
-import type { Filters } from '#api/docker/common.ts';
+import type { Filters, JsonMessage } from '#api/docker/common.ts';
 import { Semaphore } from '#lib/async.ts';
 import { Fault } from '#lib/errors.ts';
 import { hex } from '#lib/random.ts';
@@ -38,12 +38,17 @@ class ClassicBuilder implements Builder {
     const cancel = new AbortController();
     this.#running.set(id, cancel);
     const directory = join(this.#options.root, 'contexts', hex(this.#options.random, 16));
-    const said = options.quiet ? () => {} : emit;
+    const held = options.quiet ? new HeldOutput() : undefined;
+    const said: Emit = held ? (message) => held.add(message) : emit;
     try {
       const run = { builder: this.#options, cache: this.#cache, options, directory, emit: said, signal: AbortSignal.any([signal, cancel.signal]) };
       const image = await buildFrom(run, context);
       if (options.quiet) emit({ stream: `${image.id}\n` });
       this.#options.onImage?.(image.id, options.tags);
+    } catch (error) {
+      // a quiet build that fails says why after all
+      held?.messages.forEach(emit);
+      throw error;
     } finally {
       this.#running.delete(id);
       await rm(directory, { recursive: true, force: true });
@@ -66,6 +71,18 @@ class ClassicBuilder implements Builder {
 
   async records(): Promise<BuildCacheRecord[]> {
     return this.#cache.list();
+  }
+}
+
+/** The newest output of a quiet build. */
+class HeldOutput {
+  readonly messages: JsonMessage[] = [];
+  #length = 0;
+
+  add(message: JsonMessage): void {
+    this.messages.push(message);
+    this.#length += message.stream?.length ?? 0;
+    while (this.#length > buildLimits.heldCharacters) this.#length -= this.messages.shift()?.stream?.length ?? 0;
   }
 }
 

@@ -62,6 +62,8 @@ export const buildLimits = {
   downloadBytes: 4 * 2 ** 30,
   /** Steps of one Dockerfile, ONBUILD triggers included. */
   steps: 2_000,
+  /** Characters of a quiet build's output that are kept, to be shown if it fails. */
+  heldCharacters: 1 << 20,
   /** Builds at a time; others wait. */
   builds: 4,
 } as const;

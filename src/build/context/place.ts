@@ -113,8 +113,11 @@ async function fileTarget(placement: Placement, name: string): Promise<string> {
   const { root, target } = placement;
   const there = await statOrNone(await resolveInRoot(root, target));
   if (target.endsWith('/') || there?.isDirectory()) return join(await makeDirectory(placement, target), name);
-  const parent = await makeDirectory(placement, dirname(target));
-  return join(parent, basename(target));
+  await makeDirectory(placement, dirname(target));
+  // a link that the image has at the target is followed, inside the image
+  const file = await resolveInRoot(root, target);
+  await makeDirectory(placement, dirname(file.slice(root.length)));
+  return file;
 }
 
 async function placeDirectory(placement: Placement, tree: SourceTree, to: string, stats: Stats): Promise<void> {

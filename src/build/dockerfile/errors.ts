@@ -1,4 +1,4 @@
-import { Fault } from '#lib/errors.ts';
+import { Fault, isFault } from '#lib/errors.ts';
 import type { Instruction, Source } from './types.ts';
 
 /** A fault that shows where: file, line, the line itself with a caret under `column` (from 0). */
@@ -19,6 +19,16 @@ export function dockerfileFault(source: Source, line: number, problem: string, c
 
 export function instructionFault(source: Source, instruction: Instruction, problem: string): Fault {
   return dockerfileFault(source, instruction.line, problem);
+}
+
+/** What `action` refuses, shown with the instruction's line where it does not tell one itself. */
+export function at<T>(source: Source, instruction: Instruction, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (isFault(error, 'invalid') && error.details['line'] === undefined) throw instructionFault(source, instruction, error.message);
+    throw error;
+  }
 }
 
 /** The candidate that is nearest to `word` (at most two edits away), for “did you mean”. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expandWord, expandWords } from './expand.ts';
+import { expandWord, splitWords } from './expand.ts';
 
 const values: Record<string, string> = { a: 'one', empty: '', path: '/x/y.tar.gz', sp: 'p q' };
 const cases: [string, string][] = [
@@ -27,8 +27,8 @@ for (const [text, want] of cases) {
   test(`expands ${text}`, () => assert.equal(expandWord(text, (n) => values[n]), want));
 }
 
-test('cuts words before it expands them', () => {
-  assert.deepEqual(expandWords('$sp "a b" c\\ d', (n) => values[n]), ['p q', 'a b', 'c d']);
+test('cuts words at blanks outside quotes', () => {
+  assert.deepEqual(splitWords('$sp "a b" c\\ d'), ['$sp', '"a b"', 'c\\ d']);
 });
 
 test('an error says what is wrong', () => {

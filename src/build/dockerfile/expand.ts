@@ -10,11 +10,6 @@ export function expandWord(text: string, lookup: Lookup, escape = '\\'): string 
   return new Expander(text, lookup, escape).all();
 }
 
-/** The words of a text, cut at blanks outside quotes, each expanded. An expansion is not cut again. */
-export function expandWords(text: string, lookup: Lookup, escape = '\\'): string[] {
-  return splitWords(text, escape).map((word) => expandWord(word, lookup, escape));
-}
-
 /** Expands the variables of a text and leaves quotes as they are (here-documents). */
 export function expandBody(text: string, lookup: Lookup, escape = '\\'): string {
   return new Expander(text, lookup, escape, true).all();
@@ -122,7 +117,8 @@ class Expander {
 
   #variable(): string {
     const rest = this.#text.slice(this.#at + 1);
-    const plain = /^(?:[A-Za-z_]\w*|\d)/.exec(rest);
+    // a shell's special parameters are names too, which nothing sets
+    const plain = /^(?:[A-Za-z_]\w*|\d|[@*#?$!-])/.exec(rest);
     if (plain) {
       this.#at += 1 + plain[0].length;
       return this.#lookup(plain[0]) ?? '';

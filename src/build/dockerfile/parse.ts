@@ -139,14 +139,16 @@ function readHeredoc(source: Source, start: number, openedAt: number, opening: H
   throw dockerfileFault(source, openedAt, `unterminated heredoc: no line that is only ${opening.name}`);
 }
 
-/** The strings of a JSON array argument, or undefined where it is none (then it is in shell form). */
+/** The strings of a JSON array argument, or undefined where it is none (then it is in shell form). Fault `invalid` for an array of others. */
 export function jsonForm(args: string): string[] | undefined {
   if (!args.startsWith('[')) return undefined;
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(args);
-    if (Array.isArray(value) && value.every((v) => typeof v === 'string')) return value as string[];
+    value = JSON.parse(args);
   } catch {
-    // not JSON: the reference says to read it in shell form
+    return undefined; // the reference says to read it in shell form
   }
-  return undefined;
+  if (!Array.isArray(value)) return undefined;
+  if (value.every((v) => typeof v === 'string')) return value as string[];
+  throw new Fault('invalid', 'when using JSON array syntax, arrays must be comprised of strings only');
 }

@@ -1,8 +1,8 @@
 import { Fault } from '#lib/errors.ts';
-import { dockerfileFault, instructionFault, nearest } from './errors.ts';
+import { at, dockerfileFault, instructionFault, nearest } from './errors.ts';
 import { expandWord, splitWords } from './expand.ts';
 import { heredocKeywords, keywords, kindOf } from './instructions/index.ts';
-import { parseDockerfile } from './parse.ts';
+import { jsonForm, parseDockerfile } from './parse.ts';
 import type { Dockerfile, Instruction, Stage } from './types.ts';
 
 export interface StagedDockerfile extends Dockerfile {
@@ -48,7 +48,10 @@ function checkForm(file: Dockerfile, instruction: Instruction, escape: string): 
   if (instruction.args === '' && kind && !kind.argsOptional) {
     throw instructionFault(file.source, instruction, `${instruction.keyword.toUpperCase()} requires ${kind.single ? 'exactly' : 'at least'} one argument`);
   }
-  kind?.check?.(instruction, { source: file.source, escape });
+  at(file.source, instruction, () => {
+    if (kind?.json) jsonForm(instruction.args);
+    kind?.check?.(instruction, { source: file.source, escape });
+  });
 }
 
 function checkFlags(file: Dockerfile, instruction: Instruction): void {

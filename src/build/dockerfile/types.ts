@@ -129,6 +129,8 @@ export interface InstructionKind {
   heredocs?: boolean;
   /** Whether the keyword may stand alone. */
   argsOptional?: boolean;
+  /** Whether the arguments may be a JSON list. */
+  json?: boolean;
   /** Whether all of the arguments are one. */
   single?: boolean;
   /** What can be said of the form before any step is taken. Faults: `invalid`, with file, line and caret. */

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { BuildOptions } from '#api/docker/build.ts';
 import type { MountSpec } from '#core/containers/types.ts';
 import { isoTime } from '#lib/clock.ts';
-import { Fault, isFault } from '#lib/errors.ts';
+import { Fault } from '#lib/errors.ts';
 import { cacheKey, type BuildCache } from '../cache/cache.ts';
 import { contentDigest, findSources, type SourceItem, type SourceTree } from '../context/tree.ts';
-import { instructionFault } from '../dockerfile/errors.ts';
+import { at } from '../dockerfile/errors.ts';
 import { envMap } from '../dockerfile/instructions/shared.ts';
 import { kindOf } from '../dockerfile/instructions/index.ts';
 import { predefinedArgs } from '../dockerfile/stages.ts';
@@ -76,12 +76,7 @@ function parseStep(run: BuildRun, stage: StageState, instruction: Instruction): 
       if (value !== undefined) stage.args.set(name, value);
     },
   };
-  try {
-    return kind.step(instruction, context);
-  } catch (error) {
-    if (isFault(error, 'invalid') && error.details['line'] === undefined) throw instructionFault(run.source, instruction, error.message);
-    throw error;
-  }
+  return at(run.source, instruction, () => kind.step(instruction, context));
 }
 
 /** The arguments that RUN sees as environment: those in scope that ENV does not hide. */

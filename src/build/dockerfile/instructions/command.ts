@@ -3,6 +3,7 @@ import { commandOf, configStep, goList } from './shared.ts';
 
 export const cmd: InstructionKind = {
   keyword: 'cmd',
+  json: true,
   argsOptional: true,
   step(instruction, context) {
     const command = commandOf(instruction, context);
@@ -14,6 +15,7 @@ export const cmd: InstructionKind = {
 
 export const entrypoint: InstructionKind = {
   keyword: 'entrypoint',
+  json: true,
   argsOptional: true,
   step(instruction, context) {
     const command = instruction.args === '' ? [] : commandOf(instruction, context);

@@ -9,6 +9,7 @@ export const add: InstructionKind = copyKind('add', ['chown', 'chmod', 'link', '
 function copyKind(keyword: 'copy' | 'add', flags: string[]): InstructionKind {
   return {
     keyword,
+    json: true,
     flags,
     heredocs: true,
     check: checkCopy,

@@ -5,6 +5,7 @@ import { expand, shellOf } from './shared.ts';
 
 export const run: InstructionKind = {
   keyword: 'run',
+  json: true,
   flags: ['mount', 'network', 'security'],
   heredocs: true,
   step(instruction, context) {

@@ -5,6 +5,7 @@ import { configStep } from './shared.ts';
 
 export const shell: InstructionKind = {
   keyword: 'shell',
+  json: true,
   check(instruction, file) {
     if (!jsonForm(instruction.args)?.length) throw instructionFault(file.source, instruction, 'SHELL requires the arguments to be in JSON form: SHELL ["executable", "parameters"]');
   },
