@@ -254,6 +254,21 @@ volumes: [{name: d, emptyDir: {}}]`);
     assert.match((await daemon.kubectl('create', '-n', 'going', 'configmap', 'late')).stderr, /namespaces "going" not found/);
   });
 
+  test('what the cluster needs comes back when it is deleted', async () => {
+    const uid = await kubectl('get', 'svc', 'kubernetes', '-o', 'jsonpath={.metadata.uid} {.spec.clusterIP}');
+    await kubectl('create', 'namespace', 'kept');
+    await until('its account', async () => (await daemon.kubectl('get', '-n', 'kept', 'sa', 'default')).code === 0);
+    await kubectl('delete', '-n', 'kept', 'sa/default', 'cm/kube-root-ca.crt');
+    await until('both', async () => (await daemon.kubectl('get', '-n', 'kept', 'sa/default', 'cm/kube-root-ca.crt')).code === 0);
+    await kubectl('delete', 'svc', 'kubernetes');
+    await until('the Service', async () => (await daemon.kubectl('get', 'svc', 'kubernetes')).code === 0);
+    const again = await kubectl('get', 'svc', 'kubernetes', '-o', 'jsonpath={.metadata.uid} {.spec.clusterIP}');
+    assert.notEqual(again, uid);
+    assert.equal(again.split(' ')[1], uid.split(' ')[1]);
+    assert.match(await kubectl('get', 'endpoints', 'kubernetes', '--no-headers'), /:\d+ /);
+    await kubectl('delete', 'namespace', 'kept', '--wait=false');
+  });
+
   test('what an owner owned goes after it, and what has another owner stays', async () => {
     const owned = async (name: string, ...owners: string[]): Promise<void> => {
       const references = await Promise.all(owners.map(async (owner) => `{apiVersion: v1, kind: ConfigMap, name: ${owner}, uid: ${await kubectl('get', 'cm', owner, '-o', 'jsonpath={.metadata.uid}')}}`));

@@ -16,7 +16,7 @@ import type { TokenAuthorityOptions } from './authn/service-account.ts';
 import { tokenAuthority } from './authn/service-account.ts';
 import { NodeAuthorizer } from './authz/node.ts';
 import { RbacAuthorizer } from './authz/rbac.ts';
-import { publishKubernetesService } from './bootstrap/kubernetes-service.ts';
+import { keepKubernetesService } from './bootstrap/kubernetes-service.ts';
 import { bootstrap } from './bootstrap/objects.ts';
 import { keepRootCa } from './bootstrap/root-ca.ts';
 import { startCompaction } from './compaction.ts';
@@ -111,7 +111,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     listen: async (addresses) => {
       const taken = await door.listen(addresses);
       const { host, port } = options.advertise;
-      await publishKubernetesService(core, addressOf(cidr, 1), { host, port: port === 0 ? (taken[0]?.port ?? 0) : port });
+      await keepKubernetesService(core, addressOf(cidr, 1), { host, port: port === 0 ? (taken[0]?.port ?? 0) : port }, stop.signal);
       return taken;
     },
     localClient: (user) => localClient(server, user),

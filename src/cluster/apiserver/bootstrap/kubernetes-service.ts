@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { KubeObject } from '#api/kube/types.ts';
+import { every } from '#lib/clock.ts';
 import type { Core } from '../core.ts';
 import type { Address } from '../http/door.ts';
 import { create } from '../verbs/create.ts';
@@ -7,8 +8,28 @@ import { update } from '../verbs/update.ts';
 import { serverContext } from './objects.ts';
 import { copyOf } from '../storage/object.ts';
 
+/** How often it is looked whether somebody deleted it, in milliseconds. */
+const lookMs = 10_000;
+
+/** Publishes the Service `kubernetes`, then makes it again whenever it is gone, until `signal`. Rejects where the first try fails. */
+export async function keepKubernetesService(core: Core, clusterIP: string, address: Address, signal: AbortSignal): Promise<void> {
+  await publishKubernetesService(core, clusterIP, address);
+  const timer = every(core.clock, lookMs, async () => {
+    if (parts.every(({ group, plural }) => isThere(core, group, plural))) return;
+    await publishKubernetesService(core, clusterIP, address).catch((error: unknown) => core.log.warn('the Service kubernetes was deleted and could not be made again; trying again', { error }));
+  });
+  signal.addEventListener('abort', () => timer.cancel(), { once: true });
+}
+
+const parts = [{ group: '', plural: 'services' }, { group: '', plural: 'endpoints' }, { group: 'discovery.k8s.io', plural: 'endpointslices' }];
+
+function isThere(core: Core, group: string, plural: string): boolean {
+  const resource = core.resources.find(group, 'v1', plural);
+  return !resource || core.objects.of(resource).get('default', 'kubernetes') !== undefined;
+}
+
 /** The Service `kubernetes` and what is behind it: where pods find this server. */
-export async function publishKubernetesService(core: Core, clusterIP: string, { host, port }: Address): Promise<void> {
+async function publishKubernetesService(core: Core, clusterIP: string, { host, port }: Address): Promise<void> {
   const metadata = { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } };
   const service = keep(core, { group: '', plural: 'services' }, {
     apiVersion: 'v1',
