@@ -142,6 +142,23 @@ describe('the daemon is killed and comes back', { skip }, () => {
     await kubectl('wait', '--for=condition=Ready', 'pod/web-c', '--timeout=30s');
     await until('the Service', async () => (await page(urls[1]!).catch(() => '')) === 'web-c');
   });
+
+  test('killed amid starts: each of them is there once in the end, and none is left half made', async () => {
+    await kubectl('create', 'deployment', 'amid', '--image=bb', '--replicas=4', '--', 'sh', '-c', 'trap "exit 0" TERM; echo up; while true; do sleep 0.2; done');
+    const cut = daemon.docker('run', '-d', '--name', 'cut', 'bb', 'sleep', '1000');
+    await sleep(300);
+    await daemon.kill();
+    await cut;
+    await daemon.up();
+    await kubectl('rollout', 'status', 'deploy/amid', '--timeout=40s');
+    const pods = (await kubectl('get', 'pods', '-l', 'app=amid', '-o', 'jsonpath={range .items[*]}{.metadata.name} {.status.podIP}{"\\n"}{end}')).split('\n');
+    assert.equal(new Set(pods.map((line) => line.split(' ')[1])).size, 4, 'an address each');
+    const said = (): Promise<string[]> => Promise.all(pods.map((line) => kubectl('logs', line.split(' ')[0]!)));
+    await until('each to say its word once', async () => (await said()).join() === 'up,up,up,up', 10);
+    await daemon.docker('rm', '-f', 'cut');
+    assert.equal(await docker('ps', '-aq', '--filter', 'name=cut'), '');
+    await kubectl('delete', 'deploy', 'amid', '--cascade=foreground', '--timeout=30s');
+  });
 });
 
 describe('two daemons with different roots', { skip }, () => {
