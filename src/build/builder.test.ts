@@ -3,6 +3,7 @@ import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { whyNoContainers } from '#core/containers/testing.ts';
 import { tarEntry } from '#lib/tar/types.ts';
 import { encodeTar } from '#lib/tar/write.ts';
@@ -110,6 +111,84 @@ describe('builder', { skip }, () => {
     assert.deepEqual(config?.config?.Entrypoint, ['b']);
     assert.equal(config?.config?.Cmd, null);
     assert.equal(await bed.read('t:1', (root) => readFile(join(root, 'onbuild'), 'utf8')), 'built\n');
+  });
+
+  const history = (image: string): string[] => (bed.images.get(image)?.config.history ?? []).map((h) => h.created_by ?? '');
+
+  /** What a Dockerfile on base:1 prints, one case a line: each was seen on Docker's own builder, or is its reference's word. */
+  const prints: readonly [what: string, dockerfile: string, want: RegExp, args?: Record<string, string | null>][] = [
+    ['an ARG from before FROM counts from its line in the stage on', 'ARG V=1\nFROM base:1\nRUN echo "<$V>"\nARG V\nRUN echo "<$V>"\n', /\n<>\n[^]*\n<1>\n/],
+    ['a default in the stage wins over the one before FROM', 'ARG V=1\nFROM base:1\nARG V=2\nRUN echo "<$V>"\n', /\n<2>\n/],
+    ['ENV wins over ARG, whichever comes first', 'FROM base:1\nARG A=a\nENV A=env\nARG A=later\nRUN echo "<$A>"\n', /\n<env>\n/, { A: 'given' }],
+    ['ARGs of one line do not see each other', 'FROM base:1\nARG A=1 B=$A\nRUN echo "<$A$B>"\n', /\n<1>\n/],
+    ['a proxy reaches RUN without ARG', 'FROM base:1\nRUN echo "<$HTTP_PROXY>"\n', /\n<http:\/\/p>\n/, { HTTP_PROXY: 'http://p' }],
+    ['output need not end its line', 'FROM base:1\nRUN printf abc\nRUN printf def\n', /abcRemoving[^]*defRemoving/],
+    ['HOME is that of the user, HOSTNAME can be looked up', 'FROM base:1\nUSER app\nRUN echo "<$HOME>"; grep -c "$HOSTNAME" /etc/hosts\n', /\n<\/home>\n1\n/],
+    ['a process left behind is ended with its command', 'FROM base:1\nRUN sleep 1000 & echo done\n', /\ndone\n/],
+    ['an empty continuation line is warned of', 'FROM base:1\nRUN echo a \\\n\n b\n', /\[WARNING\]: Empty continuation line/],
+  ];
+  for (const [what, Dockerfile, want, buildArgs = {}] of prints) {
+    test(what, async () => {
+      const { said, error } = await bed.build({ Dockerfile }, { noCache: true, buildArgs });
+      assert.equal(error, undefined);
+      assert.match(said, want);
+    });
+  }
+
+  /** Refused before the first step. */
+  const refused: readonly [line: string, want: RegExp][] = [
+    ['SHELL nojson', /line 3: SHELL requires the arguments to be in JSON form/],
+    ['COPY one', /line 3: COPY requires at least two arguments/],
+    ['COPY a b /x', /line 3: When using COPY with more than one source file/],
+    ['CMD ["a", 1]', /line 3: when using JSON array syntax, arrays must be comprised of strings only/],
+    ['HEALTHCHECK BAD x', /line 3: Unknown type "BAD" in HEALTHCHECK/],
+    ['ONBUILD FROM x', /line 3: FROM isn't allowed as an ONBUILD trigger/],
+    ['ENV', /line 3: ENV requires at least one argument/],
+    ['WORKDIR', /line 3: WORKDIR requires exactly one argument/],
+    ['ENV a=\0', /line 3 has a NUL byte/],
+  ];
+  for (const [line, want] of refused) {
+    test(`refuses ${JSON.stringify(line)} before it does anything`, async () => {
+      const { said, error } = await bed.build({ Dockerfile: `FROM base:1\nRUN echo expensive\n${line}\n` });
+      assert.match(error ?? '', want);
+      assert.equal(said, '');
+    });
+  }
+
+  test('a step that changes no file has no layer, and history says so; proxies stay out of it', async () => {
+    const Dockerfile = 'FROM base:1\nARG A=1\nRUN true\nCOPY f /f\nWORKDIR /\nSTOPSIGNAL INT\n';
+    await bed.build({ Dockerfile, f: 'f' }, { tags: ['history:1'], buildArgs: { https_proxy: 'http://user:secret@p' } });
+    const [, , , , argLine, runLine, copyLine, workdirLine] = history('history:1');
+    assert.deepEqual([argLine, runLine, workdirLine], ['/bin/sh -c #(nop)  ARG A=1', '|1 A=1 /bin/sh -c true', '/bin/sh -c #(nop) WORKDIR /']);
+    assert.match(copyLine ?? '', /^\/bin\/sh -c #\(nop\) COPY file:[0-9a-f]{64} in \/f $/);
+    const empty = bed.images.get('history:1')?.config.history?.slice(4).map((h) => h.empty_layer ?? false);
+    assert.deepEqual(empty, [true, true, false, true, true]);
+    const { error } = await bed.build({ Dockerfile: 'FROM base:1\nSTOPSIGNAL BOGUS\n' });
+    assert.match(error ?? '', /line 2: Invalid signal: BOGUS/);
+  });
+
+  test('COPY follows a link at its target, dresses directories that are there, and gives a name the group of its user', async () => {
+    const { error } = await bed.build({
+      Dockerfile: 'FROM base:1\nRUN echo "odd:x:7:50::/:/bin/sh" >> /etc/passwd; mkdir -p /real /d/sub; chmod 700 /d/sub; ln -s /real/file /link\nCOPY f /link\nCOPY d /d\nCOPY --chown=odd f /named\nCOPY --chown=9 f /numbered\nADD packed.gz /packed\n',
+      f: 'f', 'd/sub/': '', 'packed.gz': gzipSync('no tar'),
+    });
+    assert.equal(error, undefined);
+    await bed.read('t:1', async (root) => {
+      assert.equal(await readFile(join(root, 'real/file'), 'utf8'), 'f');
+      assert.equal((await lstat(join(root, 'd/sub'))).mode & 0o777, 0o755);
+      const owners = await Promise.all(['named', 'numbered'].map((name) => lstat(join(root, name))));
+      assert.deepEqual(owners.map((s) => [s.uid, s.gid]), [[7, 50], [9, 9]]);
+      assert.deepEqual(await readFile(join(root, 'packed')), gzipSync('no tar'));
+    });
+  });
+
+  test('a command that cannot be started has no exit status of its own; a quiet build that fails says why', async () => {
+    const missing = await bed.build({ Dockerfile: 'FROM base:1\nRUN ["/nope"]\n' });
+    assert.match(missing.error ?? '', /nope/);
+    assert.equal(missing.code, undefined);
+    const quiet = await bed.build({ Dockerfile: 'FROM base:1\nRUN echo reason; exit 4\n' }, { quiet: true });
+    assert.match(quiet.said, /\nreason\n/);
+    assert.deepEqual(bed.snapshots.active(), []);
   });
 
   test('what is not there is refused by name', async () => {

@@ -8,11 +8,12 @@ import { Fault } from '#lib/errors.ts';
 import { hex } from '#lib/random.ts';
 import { BuildCache } from './cache/cache.ts';
 import { buildFrom } from './solve/build.ts';
+import { removeLeftovers } from './solve/leftovers.ts';
 import { buildLimits, type Builder, type BuilderOptions, type CacheEntry, type Emit } from './types.ts';
 
 /** Opens the builder at `options.root`; what builds cut off by a crash left there is removed. */
 export async function openBuilder(options: BuilderOptions): Promise<Builder> {
-  for (const left of ['contexts', 'runs']) await rm(join(options.root, left), { recursive: true, force: true });
+  await removeLeftovers(options);
   const records = await options.records<CacheEntry>('build-cache');
   return new ClassicBuilder(options, new BuildCache(records, options.snapshots, options.clock));
 }
@@ -22,6 +23,7 @@ class ClassicBuilder implements Builder {
   readonly #cache: BuildCache;
   readonly #gate = new Semaphore(buildLimits.builds);
   readonly #running = new Map<string, AbortController>();
+  readonly #kept = new Set<Set<string>>();
 
   constructor(options: BuilderOptions, cache: BuildCache) {
     this.#options = options;
@@ -37,11 +39,13 @@ class ClassicBuilder implements Builder {
     const id = options.buildId || hex(this.#options.random, 16);
     const cancel = new AbortController();
     this.#running.set(id, cancel);
+    const kept = new Set<string>();
+    this.#kept.add(kept);
     const directory = join(this.#options.root, 'contexts', hex(this.#options.random, 16));
     const held = options.quiet ? new HeldOutput() : undefined;
     const said: Emit = held ? (message) => held.add(message) : emit;
     try {
-      const run = { builder: this.#options, cache: this.#cache, options, directory, emit: said, signal: AbortSignal.any([signal, cancel.signal]) };
+      const run = { builder: this.#options, cache: this.#cache, options, directory, kept, emit: said, signal: AbortSignal.any([signal, cancel.signal]) };
       const image = await buildFrom(run, context);
       if (options.quiet) emit({ stream: `${image.id}\n` });
       this.#options.onImage?.(image.id, options.tags);
@@ -51,6 +55,7 @@ class ClassicBuilder implements Builder {
       throw error;
     } finally {
       this.#running.delete(id);
+      this.#kept.delete(kept);
       await rm(directory, { recursive: true, force: true });
     }
   }
@@ -59,7 +64,7 @@ class ClassicBuilder implements Builder {
     const unsupported = Object.keys(filters)[0];
     if (unsupported !== undefined) throw new Fault('not-implemented', `build cache prune by filter ${unsupported} is not implemented: prune without filters`);
     const used = new Set(this.#options.images.list().map((i) => i.chain as string));
-    const { deleted, bytes } = await this.#cache.prune((chain) => used.has(chain));
+    const { deleted, bytes } = await this.#cache.prune((chain) => used.has(chain) || [...this.#kept].some((kept) => kept.has(chain)));
     return { CachesDeleted: deleted, SpaceReclaimed: bytes };
   }
 

@@ -1,9 +1,10 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isUtf8 } from 'node:buffer';
+import { lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { extractArchive } from '#core/snapshots/unpack/extract.ts';
 import { Fault, codeOf } from '#lib/errors.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
+import { dockerfileLimit } from '../dockerfile/parse.ts';
 import { buildLimits, type BuildFiles } from '../types.ts';
 import { IgnoreRules } from './patterns.ts';
 import type { SourceTree } from './tree.ts';
@@ -40,14 +41,23 @@ export async function receiveContext(archive: Readable, directory: string, docke
 
 async function readInContext(root: string, path: string): Promise<string | undefined> {
   try {
-    return await readFile(await resolveInRoot(root, path), 'utf8');
+    const place = await resolveInRoot(root, path);
+    const { size } = await lstat(place).then((stats) => (stats.isFile() ? stats : { size: -1 }));
+    // a pipe or a device would be waited for
+    if (size < 0) return undefined;
+    if (size > dockerfileLimit) throw new Fault('too-large', `${path} is longer than ${dockerfileLimit} bytes`);
+    return textOf(await readFile(place), path);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '')) return undefined;
     throw error;
   }
 }
 
-/** A context directory of its own for each build. */
-export function contextDirectory(root: string, id: string): string {
-  return join(root, 'contexts', id);
+/** Comments may be in any encoding; what is not UTF-8 elsewhere would be changed silently. */
+function textOf(bytes: Buffer, path: string): string {
+  const text = bytes.toString('utf8');
+  if (isUtf8(bytes)) return text;
+  const line = text.split('\n').findIndex((l) => l.includes('\uFFFD') && !l.trimStart().startsWith('#'));
+  if (line >= 0) throw new Fault('invalid', `${path}: line ${line + 1} is not UTF-8: write the file in that encoding`);
+  return text;
 }

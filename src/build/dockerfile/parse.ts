@@ -17,6 +17,8 @@ export interface ParseOptions {
 export function parseDockerfile(text: string, options: ParseOptions): Dockerfile {
   const name = options.name ?? 'Dockerfile';
   if (text.length > dockerfileLimit) throw new Fault('too-large', `${name} is longer than ${dockerfileLimit} bytes`);
+  const nul = text.indexOf('\0');
+  if (nul >= 0) throw new Fault('invalid', `${name} is no text: line ${text.slice(0, nul).split('\n').length} has a NUL byte`);
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   const source: Source = { name, lines };
   const { directives, next } = readDirectives(source);

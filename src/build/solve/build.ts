@@ -86,6 +86,7 @@ export class Build {
   async #buildStage(stage: Stage): Promise<StageState> {
     this.#announce(stage.from);
     const { state, id, triggers } = await this.#base(stage);
+    this.#run.kept.add(state.chain);
     if (triggers.length === 0) this.#run.emit({ stream: ` ---> ${id}\n` });
     for (const trigger of triggers) await takeStep(this.#run, state, trigger, { silent: trigger !== triggers.at(-1) });
     for (const instruction of stage.instructions) {

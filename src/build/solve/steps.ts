@@ -13,6 +13,7 @@ import { predefinedArgs } from '../dockerfile/stages.ts';
 import type { Change, Instruction, Source, Step, StepContext } from '../dockerfile/types.ts';
 import type { BuilderOptions, CachedLayer, Emit } from '../types.ts';
 import { describeSources, needsDirectory, performCopy, performWorkdir, planCopy, type CopyPlan } from './filesystem.ts';
+import { marked } from './leftovers.ts';
 import { runCommand, runId } from './run.ts';
 import { recordStep, type StageState } from './stage.ts';
 
@@ -33,6 +34,8 @@ export interface BuildRun {
   /** ARGs before the first FROM; a bare `ARG name` takes its value from there. */
   globalArgs: ReadonlyMap<string, string>;
   usedArgs: Set<string>;
+  /** Layers that this build stands on: a prune leaves them. */
+  kept: Set<string>;
 }
 
 /** Takes one instruction: from the cache where its key is known, else by doing it. `silent`: its result is not named. */
@@ -53,6 +56,7 @@ async function takeParsed(run: BuildRun, stage: StageState, step: Step, tree: So
   let hit = run.options.noCache ? undefined : await run.cache.find(prepared.key);
   if (hit?.layer && hit.layer.parent !== stage.chain) hit = undefined;
   if (hit) run.emit({ stream: ' ---> Using cache\n' });
+  if (hit?.layer) run.kept.add(hit.layer.chain);
   const layer = hit ? hit.layer : await perform(run, stage, step, prepared, args);
   // the time a step was first taken goes with it, so that a build from the cache gives the very same image
   const entry = hit ?? (await run.cache.save(prepared.key, step.instruction.original, layer));
@@ -147,8 +151,12 @@ function withMountSource<T>(run: BuildRun, mount: { from?: string; source?: stri
 async function perform(run: BuildRun, stage: StageState, step: Step, prepared: Prepared, args: readonly string[]): Promise<CachedLayer | undefined> {
   const { change } = step;
   if (!change) return undefined;
-  const { snapshots, log } = run.builder;
   const id = runId(run.builder);
+  return marked(run.builder.root, id, () => performOn(id, run, stage, change, prepared.copy, args));
+}
+
+async function performOn(id: string, run: BuildRun, stage: StageState, change: Change, copy: CopyPlan | undefined, args: readonly string[]): Promise<CachedLayer | undefined> {
+  const { snapshots, log } = run.builder;
   await snapshots.create(id, stage.chain);
   try {
     const root = await snapshots.mount(id);
@@ -156,12 +164,13 @@ async function perform(run: BuildRun, stage: StageState, step: Step, prepared: P
     else if (change.kind === 'workdir') {
       if (!(await needsDirectory(root, change.path))) return undefined;
       await performWorkdir(root, change.path, stage.config.config?.User ?? '', run.builder.files);
-    } else if (prepared.copy) {
-      await performCopy(prepared.copy, root, run.builder.files, run.signal);
+    } else if (copy) {
+      await performCopy(copy, root, run.builder.files, run.signal);
     }
     if ((await snapshots.changes(id)).length === 0) return undefined;
     await snapshots.unmount(id);
     const { chain, diffId, descriptor } = await snapshots.commit(id);
+    run.kept.add(chain);
     return { parent: stage.chain, chain, diffId, descriptor };
   } finally {
     await snapshots.remove(id).catch((error: unknown) => log.warn('cannot remove a build snapshot', { id, error }));
