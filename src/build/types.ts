@@ -6,7 +6,7 @@
  * system makes a *layer*: an active snapshot on the layers before is changed and committed. Each step has a *cache key*
  * made from the key before it and all that its result depends on (command, arguments, environment by way of
  * the steps before, content of copied files); a key seen before gives its layer again.
- * A build that fails leaves no image, no container and no active snapshot; layers already made stay as cache.
+ * A build that fails, is cut off by its client or by a crash leaves no image, no container and no active snapshot; layers already made stay as cache.
  */
 import type { BuildCacheRecord, BuildOptions, BuildPruneOptions, BuildPruneResponse } from '#api/docker/build.ts';
 import type { Filters, JsonMessage } from '#api/docker/common.ts';
@@ -36,7 +36,10 @@ export interface Builder {
 export type BuildFiles = Parameters<typeof extractArchive>[2];
 
 export interface BuilderOptions {
-  /** Contexts of running builds are below `<root>/contexts`, cache mounts below `<root>/cache-mounts`. */
+  /**
+   * Below it: `contexts` and `runs` (files of RUN containers) of running builds, `steps` (marks of the steps under way, by
+   * which a start finds what a crash left), `cache-mounts`.
+   */
   root: string;
   images: Images;
   snapshots: Snapshots;

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { hasSettings, parseConfig, parseRoot, settingsOf } from './config.ts';
+
+describe('the flags of up', () => {
+  test('become flags again that mean the same from any directory', () => {
+    const config = parseConfig(['--root', 'r', '--docker-socket', './d.sock', '--api-port', '7000', '--registry-mirror', 'http://m/'], {});
+    assert.equal(config.dockerSocket, join(process.cwd(), 'd.sock'));
+    assert.deepEqual(parseConfig(['--root', config.root, ...settingsOf(config)], {}), config);
+  });
+
+  test('root and debug are no settings to keep', () => {
+    assert.equal(hasSettings(['--root', '/r', '--debug']), false);
+    assert.equal(hasSettings(['--root=/r', '--api-port=1']), true);
+  });
+
+  test('the root is the flag, else GANTRY_ROOT; an empty one counts as none', () => {
+    assert.equal(parseRoot([], { GANTRY_ROOT: '/env' }, {}).root, '/env');
+    assert.equal(parseRoot(['--root', '/flag'], { GANTRY_ROOT: '/env' }, {}).root, '/flag');
+    assert.equal(parseRoot([], { GANTRY_ROOT: '' }, {}).root, '/var/lib/gantry');
+  });
+
+  const refused: readonly [args: string[], want: RegExp][] = [
+    [['--root', '/'], /--root cannot be \//],
+    [['--root', '/a:b'], /has ":" in it/],
+    [['--root', `/${'x'.repeat(95)}`], /longer than 107 bytes/],
+    [['--root', `/${'x'.repeat(95)}`, '--docker-socket', '/d.sock'], /control\.sock is longer than 107 bytes/],
+    [['--nodes', '2'], /--nodes/],
+    [['--api-port', '-1'], /--api-port/],
+    [['--registry-mirror', 'ftp://x'], /--registry-mirror takes an http or https URL/],
+    [['--bogus'], /--bogus/],
+    [['word'], /word/],
+  ];
+  for (const [args, want] of refused) test(`refuses ${args.join(' ').slice(0, 40)}`, () => assert.throws(() => parseConfig(args, {}), want));
+});
