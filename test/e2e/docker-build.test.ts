@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { TestDaemon, whyNoDaemon } from '../support/daemon.ts';
+import { TestDaemon, until, whyNoDaemon } from '../support/daemon.ts';
 
 describe('docker build, by the real client', { skip: whyNoDaemon('docker') ?? false }, () => {
   const daemon = new TestDaemon();
@@ -105,5 +105,31 @@ CMD ["made"]
     const id = await daemon.ok('docker', 'build', '-q', '-f', join(directory, 'other.df'), '--target', 'first', directory);
     assert.match(id, /^sha256:[0-9a-f]{64}$/);
     assert.equal(await daemon.ok('docker', 'run', '--rm', id, 'cat', '/n'), '1');
+  });
+
+  /** What builds leave where they work; all of it is gone when they end. */
+  function leftByBuilds(): string[] {
+    return ['contexts', 'runs', 'steps'].flatMap((name) => {
+      const directory = join(daemon.root, 'build', name);
+      return existsSync(directory) ? readdirSync(directory).map((entry) => `${name}/${entry}`) : [];
+    });
+  }
+
+  test('a client that goes away ends its build, and nothing of it is left', async () => {
+    const build = daemon.start('docker', ['build', '--no-cache', context({ Dockerfile: 'FROM bb\nRUN sleep 1000\n' })]);
+    await until('the command to run', () => leftByBuilds().some((name) => name.startsWith('runs/')));
+    build.kill('SIGINT');
+    await until('all of the build to be gone', () => leftByBuilds().length === 0);
+  });
+
+  test('a daemon that is killed amid a build removes what is left of it at its next start', async () => {
+    const build = daemon.docker('build', '--no-cache', context({ Dockerfile: 'FROM bb\nRUN sleep 1000\n' }));
+    await until('the command to run', () => leftByBuilds().some((name) => name.startsWith('runs/')));
+    await daemon.kill();
+    assert.notEqual((await build).code, 0);
+    assert.notDeepEqual(leftByBuilds(), []);
+    await daemon.up();
+    assert.deepEqual(leftByBuilds(), []);
+    assert.doesNotMatch(readFileSync('/proc/mounts', 'utf8'), new RegExp(`${daemon.root}/snapshots`));
   });
 });
