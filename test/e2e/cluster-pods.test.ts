@@ -216,7 +216,7 @@ securityContext: {runAsUser: 1234, runAsGroup: 55, supplementalGroups: [77], fsG
 containers:
   - name: main
     image: bb
-    command: [sh, -c, 'id; touch /x; grep -E "CapEff|NoNewPrivs" /proc/self/status; ls -ldn /d; touch /d/f && stat -c %g /d/f']
+    command: [sh, -c, 'id; touch /x 2>&1; grep -E "CapEff|NoNewPrivs" /proc/self/status; ls -ldn /d; touch /d/f && stat -c %g /d/f']
     securityContext: {readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
     volumeMounts: [{name: d, mountPath: /d}]
 volumes: [{name: d, emptyDir: {}}]`);
