@@ -171,7 +171,7 @@ describe('control groups in a tree', () => {
     mkdirSync(join(tree.top, 'proc'));
     writeFileSync(join(tree.top, 'proc/cgroups'), '#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t3\t1\t1\nhugetlb\t0\t1\t1\nrdma\t0\t1\t0\n');
     const mounts = fakeMounts();
-    const layout: Layout = { version: 1, hierarchies: [{ controllers: ['memory'], path: join(tree.top, 'memory'), root: '/', unified: false }] };
+    const layout: Layout = { version: 1, hierarchies: [{ controllers: ['memory'], path: join(tree.top, 'memory'), root: '/', unified: false }, { controllers: ['hugetlb'], path: join(tree.top, 'unified'), root: '/', unified: true }] };
     const missing = () => linuxCgroups({ mounts, clock: new VirtualClock(), layout, proc: join(tree.top, 'proc') }).mountMissing();
     assert.deepEqual(missing(), ['hugetlb']);
     assert.deepEqual(mounts.list().map((each) => [each.target, each.type]), [[join(tree.top, 'hugetlb'), 'cgroup']]);

@@ -17,7 +17,8 @@ export function mountMissing(mounts: Mounts, layout: Layout, controllersFile: st
   if (layout.version === 2) return [];
   // Beside the others, wherever they are.
   const beside = dirname(layout.hierarchies.find((each) => !each.unified)?.path ?? `${top}/any`);
-  const have = new Set(layout.hierarchies.flatMap((each) => each.controllers));
+  // What no v1 hierarchy has taken is the unified one's, where the OCI runtime takes none beside v1.
+  const have = new Set(layout.hierarchies.filter((each) => !each.unified).flatMap((each) => each.controllers));
   const missing = readControllers(controllersFile).filter((each) => each.enabled && !have.has(each.name));
   for (const { name } of missing) {
     const directory = join(beside, name);
