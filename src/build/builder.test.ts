@@ -144,6 +144,8 @@ describe('builder', { skip }, () => {
     ['HEALTHCHECK BAD x', /line 3: Unknown type "BAD" in HEALTHCHECK/],
     ['ONBUILD FROM x', /line 3: FROM isn't allowed as an ONBUILD trigger/],
     ['ENV', /line 3: ENV requires at least one argument/],
+    ['EXPOSE abc', /line 3: invalid containerPort: abc/],
+    ['COPY --from=7 a b', /line 3: invalid from flag value 7: index out of bounds/],
     ['WORKDIR', /line 3: WORKDIR requires exactly one argument/],
     ['ENV a=\0', /line 3 has a NUL byte/],
   ];
@@ -154,6 +156,13 @@ describe('builder', { skip }, () => {
       assert.equal(said, '');
     });
   }
+
+  test('a stage or a base whose name has a typo is shown with its place', async () => {
+    const stage = await bed.build({ Dockerfile: 'FROM base:1 AS build\nFROM base:1\nCOPY --from=biuld /f /f\n' });
+    assert.match(stage.error ?? '', /line 3: no stage is named biuld \(did you mean build\?\), and as an image it cannot be had: [^]*\n3 \| COPY --from=biuld \/f \/f\n {2}\| {13}\^$/);
+    const base = await bed.build({ Dockerfile: 'FROM Base:1\n' });
+    assert.match(base.error ?? '', /line 1: invalid reference format: repository name \(.*Base\) must be lowercase[^]*\n1 \| FROM Base:1\n {2}\| \^$/);
+  });
 
   test('a step that changes no file has no layer, and history says so; proxies stay out of it', async () => {
     // with all that the runtime mounts on, as whole distributions have it

@@ -17,7 +17,12 @@ export function dockerfileFault(source: Source, line: number, problem: string, c
   });
 }
 
-export function instructionFault(source: Source, instruction: Instruction, problem: string): Fault {
+/** The same for an instruction; the caret is under `word` where its lines have it, else under its start. */
+export function instructionFault(source: Source, instruction: Instruction, problem: string, word?: string): Fault {
+  for (let line = instruction.line; word !== undefined && line <= instruction.endLine; line++) {
+    const column = source.lines[line - 1]?.indexOf(word) ?? -1;
+    if (column >= 0) return dockerfileFault(source, line, problem, column);
+  }
   return dockerfileFault(source, instruction.line, problem);
 }
 
@@ -31,10 +36,16 @@ export function at<T>(source: Source, instruction: Instruction, action: () => T)
   }
 }
 
-/** The candidate that is nearest to `word` (at most two edits away), for “did you mean”. */
+/** `(did you mean X?)` with the candidate that is nearest to `word`, or nothing where none is near. */
+export function didYouMean(word: string, candidates: Iterable<string>, prefix = ''): string {
+  const guess = nearest(word, candidates);
+  return guess === undefined ? '' : ` (did you mean ${prefix}${guess}?)`;
+}
+
+/** The candidate at most two edits away, and fewer than `word` has letters: another word altogether is no guess. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = 3;
+  let least = Math.min(3, word.length);
   for (const candidate of candidates) {
     const edits = distance(word.toLowerCase(), candidate.toLowerCase());
     if (edits < least) {

@@ -1,6 +1,6 @@
 import type { Dockerfile, Heredoc, Instruction, Source } from './types.ts';
 import { Fault } from '#lib/errors.ts';
-import { dockerfileFault, nearest } from './errors.ts';
+import { didYouMean, dockerfileFault } from './errors.ts';
 
 /** Bytes of a Dockerfile that are read at the most. */
 export const dockerfileLimit = 1 << 20;
@@ -78,8 +78,7 @@ function readInstruction(source: Source, start: number, escape: string, options:
   const word = match?.[1] ?? '';
   const keyword = word.toLowerCase();
   if (!options.keywords.has(keyword)) {
-    const guess = nearest(word, [...options.keywords].map((k) => k.toUpperCase()));
-    throw dockerfileFault(source, start + 1, `unknown instruction: ${word}${guess ? ` (did you mean ${guess}?)` : ''}`);
+    throw dockerfileFault(source, start + 1, `unknown instruction: ${word}${didYouMean(word, [...options.keywords].map((k) => k.toUpperCase()))}`);
   }
   const { flags, rest } = readFlags(match?.[2] ?? '');
   let next = at + 1;

@@ -1,9 +1,9 @@
 import { Fault } from '#lib/errors.ts';
-import { at, dockerfileFault, instructionFault, nearest } from './errors.ts';
+import { at, didYouMean, dockerfileFault, instructionFault } from './errors.ts';
 import { expandWord, splitWords } from './expand.ts';
 import { heredocKeywords, keywords, kindOf } from './instructions/index.ts';
 import { jsonForm, parseDockerfile } from './parse.ts';
-import type { Dockerfile, Instruction, Stage } from './types.ts';
+import type { Dockerfile, Instruction, Stage, StepContext } from './types.ts';
 
 export interface StagedDockerfile extends Dockerfile {
   stages: readonly Stage[];
@@ -50,16 +50,29 @@ function checkForm(file: Dockerfile, instruction: Instruction, escape: string): 
   }
   at(file.source, instruction, () => {
     if (kind?.json) jsonForm(instruction.args);
-    kind?.check?.(instruction, { source: file.source, escape });
+    const around = { source: file.source, escape, keywords };
+    kind?.check?.(instruction, around);
+    // without variables all is known now, but what an image brings
+    if (kind && !usesVariables(instruction)) kind.step(instruction, { ...nothingSet, ...around });
   });
+}
+
+const nothingSet: Pick<StepContext, 'config' | 'args' | 'stageSetCmd' | 'declareArg'> = {
+  config: { architecture: '', os: '', rootfs: { type: 'layers', diff_ids: [] } },
+  args: new Map(),
+  stageSetCmd: false,
+  declareArg: () => {},
+};
+
+function usesVariables({ args, flags, heredocs }: Instruction): boolean {
+  return [args, ...flags.map((f) => f.value), ...heredocs.map((h) => h.body)].some((text) => text.includes('$'));
 }
 
 function checkFlags(file: Dockerfile, instruction: Instruction): void {
   const known = instruction.keyword === 'from' ? ['platform'] : (kindOf.get(instruction.keyword)?.flags ?? []);
   const unknown = instruction.flags.find((f) => !known.includes(f.name));
   if (!unknown) return;
-  const guess = nearest(unknown.name, known);
-  throw instructionFault(file.source, instruction, `unknown flag: --${unknown.name}${guess ? ` (did you mean --${guess}?)` : ''}`);
+  throw instructionFault(file.source, instruction, `unknown flag: --${unknown.name}${didYouMean(unknown.name, known, '--')}`, `--${unknown.name}`);
 }
 
 function declareGlobals(instruction: Instruction, into: Map<string, string>, given: Readonly<Record<string, string | null>>, escape: string): void {
@@ -72,12 +85,12 @@ function declareGlobals(instruction: Instruction, into: Map<string, string>, giv
 }
 
 function stageOf(file: Dockerfile, from: Instruction, instructions: Instruction[], index: number, args: ReadonlyMap<string, string>, escape: string): Stage {
-  const words = from.args.split(/\s+/).map((w) => expandWord(w, (n) => args.get(n), escape));
+  const words = from.args.split(/\s+/).map((w) => at(file.source, from, () => expandWord(w, (n) => args.get(n), escape)));
   const [base, as, name] = words;
   const named = words.length === 3 && as?.toLowerCase() === 'as';
-  if (words.length !== 1 && !named) throw instructionFault(file.source, from, 'FROM requires either one or three arguments: FROM image [AS name]');
+  if (from.args === '' || (words.length !== 1 && !named)) throw instructionFault(file.source, from, 'FROM requires either one or three arguments: FROM image [AS name]');
   if (!base) throw instructionFault(file.source, from, `base name (${from.args}) should not be blank: the ARG in it has no value; give it a default or pass --build-arg`);
-  if (named && !/^[a-z][a-z0-9_.-]*$/i.test(name ?? '')) throw instructionFault(file.source, from, `invalid name for build stage: ${JSON.stringify(name)}, name can't start with a number or contain symbols`);
+  if (named && !/^[a-z][a-z0-9_.-]*$/i.test(name ?? '')) throw instructionFault(file.source, from, `invalid name for build stage: ${JSON.stringify(name)}, name can't start with a number or contain symbols`, name);
   const platform = from.flags.find((f) => f.name === 'platform')?.value;
   return {
     index,
@@ -93,9 +106,28 @@ function checkNames(file: Dockerfile, stages: readonly Stage[]): void {
   const seen = new Set<string>();
   for (const stage of stages) {
     if (stage.name === undefined) continue;
-    if (seen.has(stage.name)) throw instructionFault(file.source, stage.from, `duplicate name ${stage.name}`);
+    if (seen.has(stage.name)) throw instructionFault(file.source, stage.from, `duplicate name ${stage.name}`, stage.from.args.split(/\s+/).at(-1));
     seen.add(stage.name);
   }
+  for (const stage of stages) for (const instruction of stage.instructions) for (const name of fromReferences(instruction)) checkFrom(file, stages, stage, instruction, name);
+}
+
+/** The stages or images that an instruction takes files from, as they are written. */
+export function fromReferences(instruction: Instruction): string[] {
+  return instruction.flags.flatMap((flag) => {
+    if (flag.name === 'from') return [flag.value];
+    const match = flag.name === 'mount' ? /(?:^|,)from=([^,]+)/.exec(flag.value) : null;
+    return match?.[1] ? [match[1]] : [];
+  });
+}
+
+/** A stage can take only from those before it; what names none is an image. */
+function checkFrom(file: Dockerfile, stages: readonly Stage[], stage: Stage, instruction: Instruction, name: string): void {
+  if (findStage(stages, name, stage.index)) return;
+  const refuse = (why: string): Fault => instructionFault(file.source, instruction, `invalid from flag value ${name}: ${why}`, `from=${name}`);
+  if (name === '') throw refuse('it names no stage and no image');
+  if (/^\d+$/.test(name)) throw refuse(`index out of bounds: there is no stage ${name} before this one`);
+  if (findStage(stages, name, stages.length)) throw refuse('a stage can copy only from stages before it');
 }
 
 /** The stage that `reference` names before stage `before`, by name or number. */
@@ -110,6 +142,5 @@ export function findStage(stages: readonly Stage[], reference: string, before: n
 export function targetStage(stages: readonly Stage[], target: string | undefined): Stage {
   const stage = target ? findStage(stages, target, stages.length) : stages.at(-1);
   if (stage) return stage;
-  const guess = nearest(target ?? '', stages.flatMap((s) => s.name ?? []));
-  throw new Fault('invalid', `failed to reach build target ${target} in Dockerfile${guess ? ` (did you mean ${guess}?)` : ''}`);
+  throw new Fault('invalid', `failed to reach build target ${target} in Dockerfile${didYouMean(target ?? '', stages.flatMap((s) => s.name ?? []))}`);
 }

@@ -106,6 +106,8 @@ export interface Stage {
 export interface FileContext {
   escape: string;
   source: Source;
+  /** Of the language, in lower case: ONBUILD holds an instruction too. */
+  keywords: ReadonlySet<string>;
 }
 
 /** What an instruction's parser sees of the build. */

@@ -10,7 +10,8 @@ import { receiveContext, type Context } from '../context/receive.ts';
 import type { SourceTree } from '../context/tree.ts';
 import { parseDockerfile } from '../dockerfile/parse.ts';
 import { heredocKeywords, keywords } from '../dockerfile/instructions/index.ts';
-import { findStage, predefinedArgs, readDockerfile, targetStage, type StagedDockerfile } from '../dockerfile/stages.ts';
+import { findStage, fromReferences, predefinedArgs, readDockerfile, targetStage, type StagedDockerfile } from '../dockerfile/stages.ts';
+import { at, didYouMean, instructionFault } from '../dockerfile/errors.ts';
 import type { Instruction, Stage } from '../dockerfile/types.ts';
 import { buildLimits } from '../types.ts';
 import { emptyStage, stageOn, type StageState } from './stage.ts';
@@ -21,7 +22,7 @@ export function neededStages(stages: readonly Stage[], target: Stage): Stage[] {
   const needed = new Set<Stage>();
   const visit = (stage: Stage): void => {
     if (needed.has(stage)) return;
-    const references = [stage.base, ...stage.instructions.flatMap(fromFlags)];
+    const references = [stage.base, ...stage.instructions.flatMap(fromReferences)];
     for (const reference of references) {
       const found = findStage(stages, reference, stage.index);
       if (found) visit(found);
@@ -30,14 +31,6 @@ export function neededStages(stages: readonly Stage[], target: Stage): Stage[] {
   };
   visit(target);
   return [...needed].sort((a, b) => a.index - b.index);
-}
-
-function fromFlags(instruction: Instruction): string[] {
-  return instruction.flags.flatMap((flag) => {
-    if (flag.name === 'from') return [flag.value];
-    const match = flag.name === 'mount' ? /(?:^|,)from=([^,]+)/.exec(flag.value) : null;
-    return match?.[1] ? [match[1]] : [];
-  });
 }
 
 /** A build once its context is here: stages in order, then the image. Returns the image. */
@@ -108,7 +101,7 @@ export class Build {
     const built = earlier && this.#built.get(earlier);
     if (built) return { state: stageOn(built), id: built.key.slice(0, 12), triggers: [] };
     if (stage.base === 'scratch') return { state: this.#scratch(), id: '', triggers: [] };
-    const image = await this.#image(stage.base, stage.platform);
+    const image = await this.#image(stage.base, stage.platform).catch((error: unknown) => at(this.#file.source, stage.from, (): never => { throw error; }));
     const state = stageOn({ config: image.config, layers: image.layers, chain: image.chain, key: image.id });
     const container = (state.config.config ??= {});
     const triggers = (container.OnBuild ?? []).map((text) => this.#trigger(text, stage));
@@ -153,8 +146,17 @@ export class Build {
     const built = stage && this.#built.get(stage);
     if (stage && !built) throw new Fault('invalid', `invalid from flag value ${from}: a stage can copy only from stages before it`);
     if (!built && /^\d+$/.test(from)) throw new Fault('invalid', `invalid from flag value ${from}: index out of bounds: there is no stage ${from} before this one`);
-    const chain: ChainId = built ? built.chain : (await this.#image(from, undefined)).chain;
+    const chain: ChainId = built ? built.chain : (await this.#image(from, undefined).catch((error: unknown) => this.#noSource(from, error))).chain;
     return this.#run.builder.snapshots.view(chain, (root) => use({ root, keepOwners: true, from }));
+  }
+
+  /** The image that `--from` names cannot be had: it may be a stage's name with a typo. */
+  #noSource(from: string, error: unknown): never {
+    const { stages, source } = this.#file;
+    const guess = didYouMean(from, stages.flatMap((s) => s.name ?? []));
+    const asked = stages.flatMap((s) => s.instructions).find((i) => fromReferences(i).includes(from));
+    if (guess === '' || !asked || !isFault(error)) throw error;
+    throw instructionFault(source, asked, `no stage is named ${from}${guess}, and as an image it cannot be had: ${error.message}`, from);
   }
 
   #warnUnused(): void {

@@ -8,7 +8,7 @@ import { cacheKey, type BuildCache } from '../cache/cache.ts';
 import { contentDigest, findSources, type SourceItem, type SourceTree } from '../context/tree.ts';
 import { at } from '../dockerfile/errors.ts';
 import { envMap } from '../dockerfile/instructions/shared.ts';
-import { kindOf } from '../dockerfile/instructions/index.ts';
+import { keywords, kindOf } from '../dockerfile/instructions/index.ts';
 import { predefinedArgs } from '../dockerfile/stages.ts';
 import type { Change, Instruction, Source, Step, StepContext } from '../dockerfile/types.ts';
 import type { BuilderOptions, CachedLayer, Emit } from '../types.ts';
@@ -73,6 +73,7 @@ function parseStep(run: BuildRun, stage: StageState, instruction: Instruction): 
     args: stage.args,
     escape: run.escape,
     source: run.source,
+    keywords,
     stageSetCmd: stage.setCmd,
     declareArg(name, fallback) {
       run.usedArgs.add(name);

@@ -1,4 +1,4 @@
-import { instructionFault, nearest } from '../errors.ts';
+import { didYouMean, instructionFault } from '../errors.ts';
 import { jsonForm } from '../parse.ts';
 import type { Instruction, InstructionKind, RunMount, StepContext } from '../types.ts';
 import { expand, shellOf } from './shared.ts';
@@ -38,6 +38,7 @@ function commandLine(instruction: Instruction, context: StepContext): { args: st
   return { args: [...shell, instruction.args + bodies + '\n'] };
 }
 
+const mountTypes = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'];
 const mountKeys = ['type', 'target', 'dst', 'destination', 'source', 'src', 'from', 'id', 'readonly', 'ro', 'rw', 'readwrite', 'size', 'mode', 'uid', 'gid', 'sharing'];
 
 function parseMount(text: string, instruction: Instruction, context: StepContext): RunMount {
@@ -46,18 +47,24 @@ function parseMount(text: string, instruction: Instruction, context: StepContext
     const at = part.indexOf('=');
     const key = (at < 0 ? part : part.slice(0, at)).toLowerCase();
     if (!mountKeys.includes(key)) {
-      const guess = nearest(key, mountKeys);
-      throw instructionFault(context.source, instruction, `unexpected key '${key}' in '${part}'${guess ? ` (did you mean ${guess}?)` : ''}`);
+      throw instructionFault(context.source, instruction, `unexpected key '${key}' in '${part}'${didYouMean(key, mountKeys)}`, part);
     }
     values.set(key, at < 0 ? 'true' : expand(part.slice(at + 1), context));
   }
   const type = values.get('type') ?? 'bind';
+  if (!mountTypes.includes(type)) throw instructionFault(context.source, instruction, `unsupported mount type ${JSON.stringify(type)}${didYouMean(type, mountTypes)}`, `type=${type}`);
   if (type !== 'bind' && type !== 'cache' && type !== 'tmpfs') {
     throw instructionFault(context.source, instruction, `RUN --mount=type=${type} needs BuildKit, which this builder is not: use bind, cache or tmpfs`);
   }
   const target = values.get('target') ?? values.get('dst') ?? values.get('destination');
   if (!target) throw instructionFault(context.source, instruction, 'RUN --mount needs target=');
-  const number = (key: string, base = 10): number | undefined => (values.has(key) ? parseInt(values.get(key) ?? '', base) : undefined);
+  const number = (key: string, base: 8 | 10 = 10): number | undefined => {
+    const text = values.get(key);
+    if (text !== undefined && !(base === 8 ? /^0?[0-7]{1,4}$/ : /^\d{1,10}$/).test(text)) {
+      throw instructionFault(context.source, instruction, `invalid value ${JSON.stringify(text)} for ${key} of RUN --mount: write ${base === 8 ? 'an octal mode, such as 0755' : 'a number'}`, `${key}=${text}`);
+    }
+    return text === undefined ? undefined : parseInt(text, base);
+  };
   const on = (...keys: string[]): boolean | undefined => {
     const key = keys.find((k) => values.has(k));
     return key === undefined ? undefined : values.get(key) !== 'false';

@@ -87,7 +87,7 @@ function blankName(instruction: Instruction, file: FileContext): Fault {
 }
 
 export function checkPairs(instruction: Instruction, file: FileContext): void {
-  writtenPairs(instruction, file);
+  for (const text of writtenPairs(instruction, file).flat()) expandWord(text, () => 'any', file.escape);
 }
 
 /** The pairs of ENV and LABEL, expanded. */
