@@ -52,6 +52,7 @@ const banned: readonly Ban[] = [
   { what: /(?<!\.)\bset(Timeout|Interval)\(/, instead: 'Clock.after, Clock.sleep or every()', homes: ['lib/clock'] },
   { what: /from '(node:)?child_process'/, instead: 'Kernel.processes', homes: ['sys/process'] },
   { what: /^import (?!type).*from 'node:http'/, instead: '#lib/node-http.ts, which loads less', homes: ['lib/node-http'] },
+  { what: /\bimport\.meta\b/, instead: 'ownFile or ownWorker of #lib/own-modules.ts: the program may be one file', homes: ['lib/own-modules', 'sys/koffi', 'daemon/bundle'] },
   { what: /from 'koffi'/, instead: 'a facility of #sys', homes: ['sys/'] },
   { what: /from 'lmdb'/, instead: 'Store', homes: ['core/store/embedded'] },
   { what: /\bconsole\.(log|error|warn|info)\(/, instead: 'the Logger, or the output that a command is given', homes: [] },

@@ -8,6 +8,7 @@ import { sleepOn, systemClock } from '#lib/clock.ts';
 import { codeOf, Fault, messageOf } from '#lib/errors.ts';
 import { linuxProcesses } from '#sys/process/linux.ts';
 import type { Child, Processes } from '#sys/process/types.ts';
+import { program } from './bundle.ts';
 import { hasSettings, parseConfig, settingsOf, type DaemonConfig } from './config.ts';
 import { lockHolder } from './lock.ts';
 
@@ -86,7 +87,7 @@ async function startDaemon(config: DaemonConfig, processes: Processes, args: rea
   const log = openSync(join(config.root, 'run', 'daemon.log'), 'a', 0o600);
   const settings = hasSettings(args) ? settingsOf(config) : savedSettings(config.root);
   const flags = ['--root', config.root, ...settings, ...(config.debug ? ['--debug'] : [])];
-  const child = processes.spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', 'daemon', ...flags], {
+  const child = processes.spawn(process.execPath, [...process.execArgv, await program(say), 'daemon', ...flags], {
     cwd: '/',
     env: daemonEnvironment(),
     stdio: ['ignore', log, log, 'pipe'],

@@ -1,12 +1,13 @@
 /** Descriptions of messages and their fields, from `generated/docs.json`, read on first use (half a megabyte). */
 import { readFileSync } from 'node:fs';
+import { ownFile } from '#lib/own-modules.ts';
 
 type RawDocs = Record<string, { d?: string; f: Record<string, string> }>;
 
 let raw: RawDocs | undefined;
 
 function docs(): RawDocs {
-  raw ??= JSON.parse(readFileSync(new URL('./generated/docs.json', import.meta.url), 'utf8')) as RawDocs;
+  raw ??= JSON.parse(readFileSync(ownFile('api/kube/generated/docs.json'), 'utf8')) as RawDocs;
   return raw;
 }
 

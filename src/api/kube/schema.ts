@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { assert } from '#lib/assert.ts';
 import { Fault } from '#lib/errors.ts';
+import { ownFile } from '#lib/own-modules.ts';
 import type { GroupVersionKind } from './types.ts';
 
 export interface Field {
@@ -60,7 +61,7 @@ let raw: RawSchema | undefined;
 const built = new Map<string, Message>();
 
 function schema(): RawSchema {
-  raw ??= JSON.parse(readFileSync(new URL('./generated/schema.json', import.meta.url), 'utf8')) as RawSchema;
+  raw ??= JSON.parse(readFileSync(ownFile('api/kube/generated/schema.json'), 'utf8')) as RawSchema;
   return raw;
 }
 

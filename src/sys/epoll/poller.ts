@@ -1,6 +1,7 @@
-import { assert } from '#lib/assert.ts';
 import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { assert } from '#lib/assert.ts';
+import { ownWorker } from '#lib/own-modules.ts';
 import { check, libc } from '../libc.ts';
 import { encodeEvent, EPOLLIN, EPOLLONESHOT } from './events.ts';
 
@@ -37,7 +38,7 @@ export class Poller {
     this.#epoll = check(libc().epoll_create1(EPOLL_CLOEXEC), 'epoll_create1');
     this.#wake = check(libc().eventfd(0, EFD_FLAGS), 'eventfd');
     this.#control(EPOLL_CTL_ADD, this.#wake, EPOLLIN, 0);
-    this.#worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    this.#worker = new Worker(ownWorker('sys/epoll/worker.ts'), {
       workerData: { epoll: this.#epoll },
       execArgv: [],
       env: {},

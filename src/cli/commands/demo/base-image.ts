@@ -81,7 +81,7 @@ async function* npm(): AsyncGenerator<TarSource> {
 /** An npm that holds all that it needs: beside the private Node.js, or where a Node.js distribution has it. */
 function npmDirectory(): string {
   const node = realpathSync(process.execPath);
-  const places = [join(dirname(node), '../../npm'), join(dirname(node), '../lib/node_modules/npm')];
+  const places = [join(dirname(node), '../lib/node_modules/npm'), join(dirname(node), '../../npm')];
   const found = places.find((p) => existsSync(join(p, 'node_modules')) && existsSync(join(p, 'bin/npm-cli.js')));
   if (found) return realpathSync(found);
   throw new Fault('precondition', 'no npm to put into the base image: start Gantry with --registry-mirror URL, so that it can pull node:24-slim');

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { readDaemonFile } from '#client/control/client.ts';
 import { createDockerClient } from '#client/docker/client.ts';
 import { unixTransport } from '#client/docker/unix.ts';
@@ -7,6 +7,7 @@ import { readKubeconfig } from '#client/kube/kubeconfig.ts';
 import { httpKubeClient } from '#client/kube/http.ts';
 import { systemClock } from '#lib/clock.ts';
 import { Fault, isFault, messageOf } from '#lib/errors.ts';
+import { ownFile } from '#lib/own-modules.ts';
 import { parseFlags } from '../../root.ts';
 import type { CommandContext } from '../../types.ts';
 import { baseName, ensureBase } from './base.ts';
@@ -46,7 +47,7 @@ export async function demo(args: readonly string[], up: (args: readonly string[]
 }
 
 function exampleFolder(): string {
-  const folder = join(import.meta.dirname, '../../../../examples/blog');
+  const folder = fileURLToPath(ownFile('../examples/blog'));
   if (!existsSync(folder)) throw new Fault('precondition', `${folder} is missing: run the demo from a whole checkout`);
   return folder;
 }

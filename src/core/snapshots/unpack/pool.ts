@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { Semaphore } from '#lib/async.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { Fault, messageOf } from '#lib/errors.ts';
+import { ownWorker } from '#lib/own-modules.ts';
 import type { Digest } from '#core/content/types.ts';
 import type { Unpacked, UnpackReply, UnpackRequest } from './messages.ts';
 
@@ -56,7 +57,7 @@ export class UnpackPool {
   #take(): Worker {
     const idle = this.#idle.pop();
     idle?.timer.cancel();
-    const worker = idle?.worker ?? new Worker(new URL('./worker.ts', import.meta.url), {
+    const worker = idle?.worker ?? new Worker(ownWorker('core/snapshots/unpack/worker.ts'), {
       name: 'unpack',
       // Descriptors that the kernel facility opened are closed by Node, which would warn of each.
       trackUnmanagedFds: false,
