@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { program } from './bundle.ts';
 
 /** A checkout of a small program with the same entries. */
-function checkout(): { root: string; source: string; write(path: string, text: string): void } {
+function checkout(): { root: string; source: string; write: (path: string, text: string) => void } {
   const root = mkdtempSync(join(tmpdir(), 'gantry-bundle-'));
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
