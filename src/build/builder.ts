@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import type { Emit } from '#api/docker/calls.ts';
 import type { BuildCacheRecord, BuildOptions, BuildPruneOptions, BuildPruneResponse } from '#api/docker/build.ts';
 import type { Filters, JsonMessage } from '#api/docker/common.ts';
 import { Semaphore } from '#lib/async.ts';
@@ -9,7 +10,7 @@ import { hex } from '#lib/random.ts';
 import { BuildCache } from './cache/cache.ts';
 import { buildFrom } from './solve/build.ts';
 import { removeLeftovers } from './solve/leftovers.ts';
-import { buildLimits, type Builder, type BuilderOptions, type CacheEntry, type Emit } from './types.ts';
+import { buildLimits, type Builder, type BuilderOptions, type CacheEntry } from './types.ts';
 
 /** Opens the builder at `options.root`; what builds cut off by a crash left there is removed. */
 export async function openBuilder(options: BuilderOptions): Promise<Builder> {

@@ -8,8 +8,9 @@
  * the steps before, content of copied files); a key seen before gives its layer again.
  * A build that fails, is cut off by its client or by a crash leaves no image, no container and no active snapshot; layers already made stay as cache.
  */
+import type { Emit } from '#api/docker/calls.ts';
 import type { BuildCacheRecord, BuildOptions, BuildPruneOptions, BuildPruneResponse } from '#api/docker/build.ts';
-import type { Filters, JsonMessage } from '#api/docker/common.ts';
+import type { Filters } from '#api/docker/common.ts';
 import type { Descriptor, Digest } from '#core/content/types.ts';
 import type { Containers } from '#core/containers/types.ts';
 import type { Images } from '#core/images/types.ts';
@@ -22,8 +23,6 @@ import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import type { Readable } from 'node:stream';
-
-export type Emit = (message: JsonMessage) => void;
 
 export interface Builder {
   build(options: BuildOptions, context: Readable | undefined, emit: Emit, signal: AbortSignal): Promise<void>;

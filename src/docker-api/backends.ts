@@ -9,7 +9,8 @@
  */
 import type { Readable } from 'node:stream';
 import type { BuildCacheRecord, BuildOptions, BuildPruneOptions, BuildPruneResponse } from '#api/docker/build.ts';
-import type { AuthConfig, Filters, JsonMessage } from '#api/docker/common.ts';
+import type { AttachOptions, CommitOptions, Emit, EventsOptions, ImportOptions, ListContainersOptions, LogChunk, LogsOptions, PullOptions, PushOptions, StopOptions, WaitCondition, WriteArchiveOptions } from '#api/docker/calls.ts';
+import type { AuthConfig, Filters } from '#api/docker/common.ts';
 import type * as containers from '#api/docker/containers.ts';
 import type { EventMessage } from '#api/docker/events.ts';
 import type * as images from '#api/docker/images.ts';
@@ -30,8 +31,6 @@ export interface Backends {
   build?: BuildBackend;
 }
 
-export type Emit = (message: JsonMessage) => void;
-
 export interface SystemBackend {
   version(): Promise<system.VersionResponse>;
   info(): Promise<system.InfoResponse>;
@@ -39,13 +38,6 @@ export interface SystemBackend {
   auth(auth: AuthConfig): Promise<system.AuthResponse>;
   /** The past ones asked for, then live ones until `until` or the signal; registered when it returns. */
   events(options: EventsOptions, signal: AbortSignal): AsyncIterable<EventMessage>;
-}
-
-export interface EventsOptions {
-  filters: Filters;
-  /** Nanoseconds since the epoch. */
-  since?: bigint;
-  until?: bigint;
 }
 
 export interface ContainerBackend {
@@ -76,33 +68,6 @@ export interface ContainerBackend {
   prune(filters: Filters): Promise<containers.ContainersPruneResponse>;
 }
 
-export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
-
-export interface ListContainersOptions {
-  all: boolean;
-  /** 0: no limit. */
-  limit: number;
-  size: boolean;
-  filters: Filters;
-}
-
-export interface StopOptions {
-  /** Seconds; -1 waits for ever; absent: the container's own, else 10. */
-  timeout?: number;
-  signal?: string;
-}
-
-export interface AttachOptions {
-  stream: boolean;
-  stdin: boolean;
-  stdout: boolean;
-  stderr: boolean;
-  /** First what was printed before. */
-  logs: boolean;
-  /** '' or absent: the default, ctrl-p,ctrl-q. */
-  detachKeys?: string;
-}
-
 /** A process's streams, as a client is connected to them. The same shape as `Streams` of core/containers. */
 export interface AttachStreams {
   onOutput(handler: (stream: 'stdout' | 'stderr', data: Uint8Array) => void): void;
@@ -116,36 +81,6 @@ export interface AttachStreams {
   close(): void;
 }
 
-export interface LogsOptions {
-  stdout: boolean;
-  stderr: boolean;
-  follow: boolean;
-  /** Nanoseconds since the epoch. */
-  since?: bigint;
-  until?: bigint;
-  /** Newest lines; absent: all. */
-  tail?: number;
-}
-
-export interface LogChunk {
-  stream: 'stdout' | 'stderr';
-  /** Nanoseconds since the epoch. */
-  time: bigint;
-  data: Uint8Array;
-}
-
-export interface CommitOptions {
-  repo: string;
-  tag: string;
-  comment: string;
-  author: string;
-  /** Dockerfile instructions. */
-  changes: readonly string[];
-  pause: boolean;
-  /** Laid over the container's own config. */
-  config?: containers.ContainerConfig;
-}
-
 export interface ArchiveBackend {
   stat(reference: string, path: string): Promise<containers.PathStat>;
   /** A tar of what is at `path`. */
@@ -154,13 +89,6 @@ export interface ArchiveBackend {
   write(reference: string, options: WriteArchiveOptions, body: Readable): Promise<void>;
   /** A tar of the whole root file system without volumes. */
   export(reference: string): Promise<Readable>;
-}
-
-export interface WriteArchiveOptions {
-  path: string;
-  /** A directory must not take the place of a file, nor a file that of a directory. */
-  noOverwriteDirNonDir: boolean;
-  copyUidGid: boolean;
 }
 
 export interface ExecBackend {
@@ -185,31 +113,6 @@ export interface ImageBackend {
   import(options: ImportOptions, body: Readable, emit: Emit, signal: AbortSignal): Promise<void>;
   prune(filters: Filters): Promise<images.ImagesPruneResponse>;
   distribution(name: string, auth: AuthConfig | undefined): Promise<images.DistributionInspect>;
-}
-
-export interface PullOptions {
-  name: string;
-  tag: string;
-  /** `os/arch[/variant]`; '' is the host's. */
-  platform: string;
-  auth?: AuthConfig;
-}
-
-export interface PushOptions {
-  name: string;
-  /** '': all tags. */
-  tag: string;
-  auth?: AuthConfig;
-}
-
-export interface ImportOptions {
-  /** `-` is the body; a URL is refused by the engine. */
-  source: string;
-  repo: string;
-  tag: string;
-  message: string;
-  changes: readonly string[];
-  platform: string;
 }
 
 export interface NetworkBackend {

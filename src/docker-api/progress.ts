@@ -1,7 +1,7 @@
 /** Progress streams: one JSON object a line, flushed as it comes. */
 import type { JsonMessage } from '#api/docker/common.ts';
 import { isFault } from '#lib/errors.ts';
-import type { Emit } from './backends.ts';
+import type { Emit } from '#api/docker/calls.ts';
 import type { Call } from './call.ts';
 import { goJson } from './call.ts';
 import { statusOf } from './errors.ts';

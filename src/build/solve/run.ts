@@ -1,5 +1,6 @@
 import { lstat, mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Emit } from '#api/docker/calls.ts';
 import type { BuildOptions } from '#api/docker/build.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
 import type { ContainerSpec, MountSpec } from '#core/containers/types.ts';
@@ -9,7 +10,7 @@ import { hex } from '#lib/random.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import { defaultPath } from '../dockerfile/instructions/shared.ts';
 import type { Change } from '../dockerfile/types.ts';
-import type { BuilderOptions, Emit } from '../types.ts';
+import type { BuilderOptions } from '../types.ts';
 
 export interface RunRequest {
   change: Change & { kind: 'run' };

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Emit } from '#api/docker/calls.ts';
 import type { BuildOptions } from '#api/docker/build.ts';
 import type { MountSpec } from '#core/containers/types.ts';
 import { isoTime } from '#lib/clock.ts';
@@ -11,7 +12,7 @@ import { envMap } from '../dockerfile/instructions/shared.ts';
 import { keywords, kindOf } from '../dockerfile/instructions/index.ts';
 import { predefinedArgs } from '../dockerfile/stages.ts';
 import type { Change, Instruction, Source, Step, StepContext } from '../dockerfile/types.ts';
-import type { BuilderOptions, CachedLayer, Emit } from '../types.ts';
+import type { BuilderOptions, CachedLayer } from '../types.ts';
 import { describeSources, needsDirectory, performCopy, performWorkdir, planCopy, type CopyPlan } from './filesystem.ts';
 import { marked } from './leftovers.ts';
 import { runCommand, runId } from './run.ts';

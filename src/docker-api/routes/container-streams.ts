@@ -1,5 +1,5 @@
 import { Fault } from '#lib/errors.ts';
-import type { LogChunk } from '../backends.ts';
+import type { LogChunk } from '#api/docker/calls.ts';
 import type { Call } from '../call.ts';
 import { parameter, skipJsonBody } from '../call.ts';
 import { frame } from '../frames.ts';

@@ -1,6 +1,6 @@
 import type { ContainerConfig, CreateRequest, UpdateRequest } from '#api/docker/containers.ts';
 import { Fault } from '#lib/errors.ts';
-import type { StopOptions, WaitCondition } from '../backends.ts';
+import type { StopOptions, WaitCondition } from '#api/docker/calls.ts';
 import { configFields, createFields, updateFields } from '../bodies.ts';
 import type { Call } from '../call.ts';
 import { goJson, parameter, readChecked, sendEmpty, sendJson } from '../call.ts';

@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync } fr
 import type { BigIntStats } from 'node:fs';
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
+import type { WriteArchiveOptions } from '#api/docker/calls.ts';
 import type { PathStat } from '#api/docker/containers.ts';
 import { resolveUser } from '#core/containers/user.ts';
 import { extractArchive } from '#core/snapshots/unpack/extract.ts';
@@ -21,12 +22,6 @@ import { openDirectory, walk } from './walk.ts';
 /** What one `docker cp` may bring. */
 const copyLimits = { limitBytes: 512 * 1024 ** 3, limitEntries: 4 * 1024 * 1024 } as const;
 const openNoFollow = 0o10000000 | constants.O_NOFOLLOW;
-
-export interface WriteArchiveOptions {
-  path: string;
-  noOverwriteDirNonDir: boolean;
-  copyUidGid: boolean;
-}
 
 export class ArchivesBackend {
   readonly #context: ContainerContext;

@@ -1,23 +1,20 @@
 /** The containers' side of Docker's door. */
+import type { AttachOptions, CommitOptions, ListContainersOptions, LogsOptions, StopOptions, WaitCondition } from '#api/docker/calls.ts';
 import type * as api from '#api/docker/containers.ts';
 import type { Filters } from '#api/docker/common.ts';
 import type { CommitResponse } from '#api/docker/images.ts';
 import type { StatsResponse } from '#api/docker/stats.ts';
 import type { LogEntry } from '#core/logs/types.ts';
 import type { AttachSession } from './attach-session.ts';
-import type { CommitOptions } from './commit.ts';
 import { commitContainer } from './commit.ts';
 import { changesOf } from './changes.ts';
 import type { ContainerContext } from './context.ts';
 import { createContainer } from './create.ts';
 import { inspectContainer } from './inspect.ts';
-import type { Lifecycle, StopOptions } from './lifecycle.ts';
-import type { ListOptions } from './list.ts';
+import type { Lifecycle } from './lifecycle.ts';
 import { listContainers } from './list.ts';
-import type { WaitCondition } from './live.ts';
 import { pruneContainers, renameContainer, resizeContainer, updateContainer } from './manage.ts';
 import { statsOf } from './stats.ts';
-import type { AttachOptions, LogsOptions } from './streams.ts';
 import { attach, logs, wait } from './streams.ts';
 import { topOf } from './top.ts';
 
@@ -30,7 +27,7 @@ export class ContainersBackend {
     this.#lifecycle = lifecycle;
   }
 
-  list(options: ListOptions): Promise<api.ContainerSummary[]> {
+  list(options: ListContainersOptions): Promise<api.ContainerSummary[]> {
     return listContainers(this.#context, options);
   }
 

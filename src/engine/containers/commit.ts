@@ -1,4 +1,5 @@
 /** docker commit: a container's changes as a layer on its image. */
+import type { CommitOptions } from '#api/docker/calls.ts';
 import type { CommitResponse } from '#api/docker/images.ts';
 import type { ContainerConfig, ImageConfig } from '#api/oci/image.ts';
 import { parseReference } from '#core/images/reference.ts';
@@ -16,16 +17,6 @@ import type { ContainerContext } from './context.ts';
 import { emitContainer } from './context.ts';
 import type { ContainerRecord } from './record.ts';
 import { commandOf } from './record.ts';
-
-export interface CommitOptions {
-  repo: string;
-  tag: string;
-  comment: string;
-  author: string;
-  changes: readonly string[];
-  pause: boolean;
-  config?: ContainerConfig;
-}
 
 export async function commitContainer(context: ContainerContext, reference: string, options: CommitOptions): Promise<CommitResponse> {
   const record = context.set.must(reference);

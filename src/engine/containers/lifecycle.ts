@@ -1,4 +1,5 @@
 /** Start, stop, exit, restart, removal. What changes one container runs under its lock; what waits for a process holds none. */
+import type { StopOptions } from '#api/docker/calls.ts';
 import type { Exit } from '#core/containers/types.ts';
 import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import { parseSignal, sigkill, sigterm } from '../signals.ts';
@@ -13,11 +14,6 @@ import { beginRun, endRun } from './run.ts';
 
 /** Seconds between the stop signal and SIGKILL, where nobody says otherwise. */
 const defaultStopSeconds = 10;
-
-export interface StopOptions {
-  timeout?: number;
-  signal?: string;
-}
 
 export class Lifecycle {
   readonly #context: ContainerContext;

@@ -1,4 +1,5 @@
 /** GET /containers/json: filters, and the one-line texts that `docker ps` shows. */
+import type { ListContainersOptions } from '#api/docker/calls.ts';
 import type { ContainerSummary, PortSummary } from '#api/docker/containers.ts';
 import type { Filters } from '#api/docker/common.ts';
 import { Fault } from '#lib/errors.ts';
@@ -11,14 +12,7 @@ import { portMap } from './ports.ts';
 import type { ContainerRecord } from './record.ts';
 import { commandOf, isAlive, isRunning } from './record.ts';
 
-export interface ListOptions {
-  all: boolean;
-  limit: number;
-  size: boolean;
-  filters: Filters;
-}
-
-export async function listContainers(context: ContainerContext, options: ListOptions): Promise<ContainerSummary[]> {
+export async function listContainers(context: ContainerContext, options: ListContainersOptions): Promise<ContainerSummary[]> {
   const matches = containerMatcher(context, options.filters);
   const stateAsked = ['status', 'exited', 'health'].some((key) => (options.filters[key] ?? []).length > 0);
   const everyState = options.all || options.limit > 0 || stateAsked;

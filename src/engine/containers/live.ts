@@ -1,9 +1,8 @@
 /** What is known of a container only while the daemon lives: who waits, who is attached, its health, its next restart. */
+import type { WaitCondition } from '#api/docker/calls.ts';
 import type { Health, WaitResponse } from '#api/docker/containers.ts';
 import type { Timer } from '#lib/clock.ts';
 import type { AttachSession } from './attach-session.ts';
-
-export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
 /** Clients that wait for one container at a time. */
 const waiterLimit = 10_000;

@@ -1,4 +1,5 @@
 /** Attach, logs and wait. */
+import type { AttachOptions, LogsOptions, WaitCondition } from '#api/docker/calls.ts';
 import type { WaitResponse } from '#api/docker/containers.ts';
 import type { LogEntry } from '#core/logs/types.ts';
 import { Fault } from '#lib/errors.ts';
@@ -6,28 +7,9 @@ import { AttachSession } from './attach-session.ts';
 import type { ContainerContext } from './context.ts';
 import { emitContainer, logPathOf } from './context.ts';
 import { parseDetachKeys } from './detach-keys.ts';
-import type { WaitCondition } from './live.ts';
 import type { ContainerRecord } from './record.ts';
 import { isAlive, isRunning } from './record.ts';
 import { connectSession } from './run.ts';
-
-export interface AttachOptions {
-  stream: boolean;
-  stdin: boolean;
-  stdout: boolean;
-  stderr: boolean;
-  logs: boolean;
-  detachKeys?: string;
-}
-
-export interface LogsOptions {
-  stdout: boolean;
-  stderr: boolean;
-  follow: boolean;
-  since?: bigint;
-  until?: bigint;
-  tail?: number;
-}
 
 /** Clients attached to one container at a time. */
 const sessionLimit = 1000;

@@ -1,4 +1,5 @@
 /** The engine's events: the last 256 are kept, listeners get all that follow. */
+import type { EventsOptions } from '#api/docker/calls.ts';
 import type { Filters } from '#api/docker/common.ts';
 import type { EventMessage } from '#api/docker/events.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -9,13 +10,6 @@ import { eventMatcher } from './match.ts';
 export const keptEvents = 256;
 /** Events that one slow listener may be behind; then it is ended. */
 const listenerBacklog = 4096;
-
-export interface EventsOptions {
-  filters: Filters;
-  /** Nanoseconds since the epoch. */
-  since?: bigint;
-  until?: bigint;
-}
 
 export class EventLog {
   readonly #clock: Clock;

@@ -1,5 +1,6 @@
 /** The images' side of Docker's door. */
 import type { Readable } from 'node:stream';
+import type { Emit, ImportOptions, PullOptions, PushOptions } from '#api/docker/calls.ts';
 import type { AuthConfig, Filters } from '#api/docker/common.ts';
 import type * as api from '#api/docker/images.ts';
 import { familiar, parseReference } from '#core/images/reference.ts';
@@ -10,7 +11,6 @@ import type { ListImagesOptions } from './list.ts';
 import { imageHistory, inspectImage, listImages } from './list.ts';
 import type { RemoveImageOptions } from './remove.ts';
 import { pruneImages, removeImage } from './remove.ts';
-import type { Emit, ImportRequest, PullRequest, PushRequest } from './transfer.ts';
 import { importImage, loadImages, pullImage, pushImage, registryAuth, saveImages } from './transfer.ts';
 
 export class ImagesBackend {
@@ -32,11 +32,11 @@ export class ImagesBackend {
     return Promise.resolve(imageHistory(this.#context, name));
   }
 
-  pull(request: PullRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+  pull(request: PullOptions, emit: Emit, signal: AbortSignal): Promise<void> {
     return pullImage(this.#context, request, emit, signal);
   }
 
-  push(request: PushRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+  push(request: PushOptions, emit: Emit, signal: AbortSignal): Promise<void> {
     return pushImage(this.#context, request, emit, signal);
   }
 
@@ -60,7 +60,7 @@ export class ImagesBackend {
     return loadImages(this.#context, body, options, emit, signal);
   }
 
-  import(request: ImportRequest, body: Readable, emit: Emit): Promise<void> {
+  import(request: ImportOptions, body: Readable, emit: Emit): Promise<void> {
     return importImage(this.#context, request, body, emit);
   }
 

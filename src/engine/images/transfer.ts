@@ -1,5 +1,6 @@
 /** Pull, push, load, save and import, with Docker's progress lines. */
 import { Readable } from 'node:stream';
+import type { Emit, ImportOptions, PullOptions, PushOptions } from '#api/docker/calls.ts';
 import type { AuthConfig, JsonMessage } from '#api/docker/common.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
 import { hostPlatform, parsePlatform } from '#core/images/platform.ts';
@@ -15,16 +16,7 @@ import type { ImageContext } from './context.ts';
 import { emitImage, joinTag, mustImage } from './context.ts';
 import { storeLayer } from '#core/snapshots/layer-blob.ts';
 
-export type Emit = (message: JsonMessage) => void;
-
-export interface PullRequest {
-  name: string;
-  tag: string;
-  platform: string;
-  auth?: AuthConfig;
-}
-
-export async function pullImage(context: ImageContext, request: PullRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+export async function pullImage(context: ImageContext, request: PullOptions, emit: Emit, signal: AbortSignal): Promise<void> {
   const reference = parseReference(joinTag(request.name, request.tag));
   const wanted = reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;
   const shown = familiarString(wanted);
@@ -65,13 +57,7 @@ function progressLine(event: Parameters<PullProgress>[0]): JsonMessage {
   return { status: event.status, progressDetail: detail, ...(event.layer === undefined ? {} : { id: shortId(event.layer) }) };
 }
 
-export interface PushRequest {
-  name: string;
-  tag: string;
-  auth?: AuthConfig;
-}
-
-export async function pushImage(context: ImageContext, request: PushRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+export async function pushImage(context: ImageContext, request: PushOptions, emit: Emit, signal: AbortSignal): Promise<void> {
   const reference = parseReference(joinTag(request.name, request.tag));
   const repository = `${reference.domain}/${reference.path}`;
   emit({ status: `The push refers to repository [${repository}]` });
@@ -120,16 +106,7 @@ function checkPlatform(text: string): void {
   }
 }
 
-export interface ImportRequest {
-  source: string;
-  repo: string;
-  tag: string;
-  message: string;
-  changes: readonly string[];
-  platform: string;
-}
-
-export async function importImage(context: ImageContext, request: ImportRequest, body: Readable, emit: Emit): Promise<void> {
+export async function importImage(context: ImageContext, request: ImportOptions, body: Readable, emit: Emit): Promise<void> {
   if (request.source !== '-') throw new Fault('not-implemented', `import from ${request.source || 'nowhere'} is not implemented by Gantry; fetch the file and send it as standard input (docker import -)`);
   const names = request.repo === '' ? [] : [joinTag(request.repo, request.tag)];
   names.forEach(parseReference);

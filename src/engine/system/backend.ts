@@ -1,6 +1,7 @@
 /** version, info, events, df, auth. */
 import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
+import type { EventsOptions } from '#api/docker/calls.ts';
 import type { AuthConfig } from '#api/docker/common.ts';
 import type { EventMessage } from '#api/docker/events.ts';
 import type * as api from '#api/docker/system.ts';
@@ -10,7 +11,6 @@ import { Fault } from '#lib/errors.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import { listContainers } from '../containers/list.ts';
 import { isRunning } from '../containers/record.ts';
-import type { EventsOptions } from '../events/log.ts';
 import { listImages } from '../images/list.ts';
 import { layerBytes } from '../images/remove.ts';
 import { show as showVolume } from '../volumes/backend.ts';
