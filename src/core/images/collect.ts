@@ -15,6 +15,18 @@ export interface OrphanRecord {
 /** Milliseconds that a blob is kept which nothing needs: a pull or a load that failed may be tried again. */
 export const unneededMs: number = 24 * 3600 * 1000;
 
+/** What a piece of work brings; it may learn of more meanwhile. */
+export interface Brought {
+  blobs: readonly Digest[];
+  /** Layers that were not there before it. */
+  chains: readonly Digest[];
+}
+
+/** Whether the same may be tried again after it, with use for what is here already. */
+export function mayPass(error: unknown): boolean {
+  return isFault(error, 'unavailable', 'timeout', 'canceled', 'not-found', 'forbidden', 'unauthenticated');
+}
+
 export interface CollectorParts {
   content: Content;
   snapshots: Snapshots;
@@ -46,6 +58,25 @@ export class Collector {
       return await work(pin);
     } finally {
       for (const release of releases) release();
+    }
+  }
+
+  /**
+   * Runs `work`, and removes what it brought where it fails for good, as far as nothing else needs it. After a failure that
+   * may pass the blobs are kept a day, and the layers until the next removal.
+   */
+  async undoing<T>(brought: Brought, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      await this.#serial.run('collect', async () => {
+        if (mayPass(error)) for (const id of brought.chains) await this.#parts.orphans.put({ id });
+        else {
+          await this.#removeLayers(brought.chains);
+          await this.#removeBlobs(brought.blobs);
+        }
+      });
+      throw error;
     }
   }
 

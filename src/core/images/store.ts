@@ -9,7 +9,7 @@ import { checkLayers, readImage, unpackLayers, writeImage } from './adopt.ts';
 import { loadArchive } from './archive/load.ts';
 import { saveArchive } from './archive/save.ts';
 import type { ImageCatalog } from './catalog.ts';
-import type { Collector } from './collect.ts';
+import type { Brought, Collector } from './collect.ts';
 import { hostPlatform } from './platform.ts';
 import { familiarString, parseReference, taggedName } from './reference.ts';
 import type { Reference } from './reference.ts';
@@ -48,28 +48,33 @@ export class StoredImages implements Images {
   }
 
   add(manifest: Descriptor, names: readonly string[], options: WorkOptions & { platform?: Platform } = {}): Promise<Image> {
-    const { collector, content } = this.#parts;
-    return collector.pinned([manifest.digest], async (pin) => {
+    const { collector, content, snapshots } = this.#parts;
+    const brought: Brought = { blobs: [], chains: [] };
+    return collector.undoing(brought, () => collector.pinned([manifest.digest], async (pin) => {
       const read = await readImage(content, manifest, options.platform ?? hostPlatform());
+      brought.chains = chainsOf(read.config.rootfs.diff_ids).filter((chain) => !snapshots.has(chain));
       await pin(digestsOf(read.descriptor, read.manifest.config.digest, read.manifest.layers, read.config));
       for (const layer of read.manifest.layers) {
         if (!(await content.stat(layer.digest))) throw new Fault('not-found', `layer blob ${layer.digest} of manifest ${manifest.digest} is not in the content store`);
       }
       return this.#adopt(read.manifest.config.digest, read.descriptor, read.manifest.layers, read.config, names, options);
-    });
+    }));
   }
 
   async assemble(config: ImageConfig, layers: readonly Descriptor[], names: readonly string[], options: AssembleOptions = {}): Promise<Image> {
-    const { collector, content } = this.#parts;
+    const { collector, content, snapshots } = this.#parts;
     checkLayers(layers, config, 'the image');
     const blobs = layers.map((layer) => layer.digest);
-    return collector.pinned([...blobs, ...chainsOf(config.rootfs.diff_ids)], async (pin) => {
+    const chains = chainsOf(config.rootfs.diff_ids);
+    const brought: Brought = { blobs, chains: chains.filter((chain) => !snapshots.has(chain)) };
+    return collector.undoing(brought, () => collector.pinned([...blobs, ...chains], async (pin) => {
       const { id, manifest } = await writeImage(content, config, layers, options.configData);
+      brought.blobs = [...blobs, id, manifest.digest];
       // Writing is idempotent: what a removal took between is written again under the pin.
       await pin([id, manifest.digest]);
       await writeImage(content, config, layers, options.configData);
       return this.#adopt(id, manifest, layers, config, names, options, options.parent);
-    });
+    }));
   }
 
   async #adopt(id: Digest, manifest: Descriptor, layers: readonly Descriptor[], config: ImageConfig, names: readonly string[], options: WorkOptions, parent?: Digest): Promise<Image> {

@@ -3,6 +3,7 @@ import { Fault } from '#lib/errors.ts';
 import type { RegistryAuth } from '../types.ts';
 import { readBody } from './body.ts';
 import { networkFault, registryLimits } from './client.ts';
+import { refuseInward } from './endpoints.ts';
 
 export interface TokenOptions {
   fetch: typeof fetch;
@@ -48,8 +49,9 @@ export class TokenSource {
     const realm = URL.canParse(fields.realm) ? new URL(fields.realm) : undefined;
     // Credentials go to the realm: it has to be as well protected as the registry.
     if (!realm || (realm.protocol !== 'https:' && realm.protocol !== registry.protocol)) {
-      throw new Fault('invalid', `${registry.host} asks for a token from ${fields.realm}, which is not secure`);
+      throw new Fault('invalid', `${registry.host} asks for a token from ${fields.realm.slice(0, 200)}, which is not secure`);
     }
+    refuseInward(registry, realm);
     const { token, seconds } = await this.#request(realm, fields, signal);
     const life = seconds === undefined ? tokenMs : Math.max(tokenMs, seconds * 1000);
     // A little early, so that it does not expire on its way.
@@ -79,7 +81,7 @@ export class TokenSource {
     } catch (error) {
       throw networkFault(error, 'GET', realm, signal);
     }
-    const body = await readBody(response, registryLimits.errorBytes);
+    const body = await readBody(response, registryLimits.errorBytes, this.#options.clock);
     if (!response.ok) {
       const kind = response.status >= 500 || response.status === 429 ? 'unavailable' : 'unauthenticated';
       throw new Fault(kind, `unauthorized: ${realm.host} gave no token (${response.status}); check the user name and password`, { details: { code: 'UNAUTHORIZED' } });
@@ -102,8 +104,10 @@ function parseToken(body: Buffer, realm: URL): { token: string; seconds?: number
   try {
     const value = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
     const token = value.token || value.access_token;
+    if (typeof token === 'string' && !/^[\x21-\x7e]+$/.test(token)) throw new Fault('invalid', `${realm.host} gave a token that no header can hold`);
     if (typeof token === 'string') return { token, ...(typeof value.expires_in === 'number' ? { seconds: value.expires_in } : {}) };
-  } catch {
+  } catch (error) {
+    if (error instanceof Fault) throw error;
     // The same fault as for a document without a token.
   }
   throw new Fault('invalid', `${realm.host} answered the request for a token with something else`);

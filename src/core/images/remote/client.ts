@@ -5,7 +5,8 @@ import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import type { RegistryAuth } from '../types.ts';
 import { TokenSource } from './auth.ts';
-import { endpointsOf } from './endpoints.ts';
+import { readBody } from './body.ts';
+import { endpointsOf, refuseInward } from './endpoints.ts';
 import type { Endpoint, EndpointOptions } from './endpoints.ts';
 import { registryFault } from './errors.ts';
 
@@ -24,6 +25,8 @@ export const registryLimits = {
   /** Milliseconds until the second attempt; doubled from then on, up to `retryMostMs`. */
   retryFirstMs: 300,
   retryMostMs: 5000,
+  /** Milliseconds until an answer to what has no body begins. */
+  answerMs: 60_000,
   /** Layers of one image transferred at the same time. */
   parallel: 3,
 } as const;
@@ -96,7 +99,12 @@ export class Repository {
       response = await this.#once(request);
     }
     if (response.ok || response.status === 304) return response;
-    throw await registryFault(response, this.endpoint);
+    throw await registryFault(response, this.endpoint, this.#parts.clock);
+  }
+
+  /** A whole small body; over `limitBytes`: `too-large`. */
+  document(response: Response, limitBytes: number): Promise<Buffer> {
+    return readBody(response, limitBytes, this.#parts.clock);
   }
 
   /** `work`, again after failures that may pass. */
@@ -125,24 +133,30 @@ export class Repository {
       if (!isRedirect || (request.method !== 'GET' && request.method !== 'HEAD')) return response;
       await response.body?.cancel();
       if (hops >= registryLimits.redirects) throw new Fault('invalid', `${url.host} redirects more than ${registryLimits.redirects} times`);
-      const next = new URL(location, url);
+      const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+      if (!next) throw new Fault('invalid', `${url.host} redirects to ${JSON.stringify(location.slice(0, 200))}, which is no address`);
       if (next.protocol !== 'https:' && next.protocol !== this.endpoint.url.protocol) throw new Fault('invalid', `${url.host} redirects to ${next.protocol}//${next.host}, which is not secure`);
+      refuseInward(this.endpoint.url, next);
       url = next;
     }
   }
 
   async #fetchOne(request: RegistryRequest, url: URL): Promise<Response> {
     const authorization = url.host === this.endpoint.url.host ? this.#tokens.header() : undefined;
+    const late = new AbortController();
+    const timer = request.body === undefined ? this.#parts.clock.after(registryLimits.answerMs, () => late.abort(new Fault('unavailable', `${url.host} did not answer within ${registryLimits.answerMs / 1000} s`))) : undefined;
     try {
       return await this.#fetch(url, {
         method: request.method,
         headers: { ...fixedHeaders, ...request.headers, ...(authorization === undefined ? {} : { authorization }) },
         redirect: 'manual',
-        signal: request.signal,
+        signal: request.signal ? AbortSignal.any([request.signal, late.signal]) : late.signal,
         ...(request.body === undefined ? {} : { body: request.body as RequestInit['body'], duplex: 'half' }),
       });
     } catch (error) {
       throw networkFault(error, request.method, url, request.signal);
+    } finally {
+      timer?.cancel();
     }
   }
 }

@@ -33,6 +33,20 @@ export function mirrorUrl(text: string): URL {
   return url;
 }
 
+/** Throws `invalid` where a registry sends this host to an address that only the host itself can reach, such as a cloud's metadata. */
+export function refuseInward(from: URL, to: URL): void {
+  if (to.hostname === from.hostname || !isHostOnly(to) || (isLoopback(from) && isLoopback(to))) return;
+  throw new Fault('invalid', `${from.host} leads to ${to.host}, an address of this host alone; it is not followed`);
+}
+
+function isHostOnly(url: URL): boolean {
+  return isLoopback(url) || /^169\.254\.|^\[fe[89ab]|^\[::ffff:a9fe:/.test(url.hostname);
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return /^(?:.*\.)?localhost\.?$|^127\.|^0\.0\.0\.0$|^\[::1?\]$|^\[::ffff:(?:7f..:|0:0\])/.test(hostname);
+}
+
 function isPlain(domain: string, insecure: readonly string[]): boolean {
   const host = domain.replace(/:[0-9]+$/, '');
   return host === 'localhost' || /^127\./.test(host) || host === '[::1]' || insecure.includes(domain) || insecure.includes(host);

@@ -1,3 +1,4 @@
+import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import type { FaultKind } from '#lib/errors.ts';
 import type { Endpoint } from './endpoints.ts';
@@ -7,8 +8,8 @@ import type { Reference } from '../reference.ts';
 import { familiarName, familiarString } from '../reference.ts';
 
 /** A registry's answer that is no success: kind by its status, text from its body, its code in `details.code`. */
-export async function registryFault(response: Response, endpoint: Endpoint): Promise<Fault> {
-  const { code, message } = firstError(await readBody(response, registryLimits.errorBytes).catch(() => Buffer.alloc(0)));
+export async function registryFault(response: Response, endpoint: Endpoint, clock: Clock): Promise<Fault> {
+  const { code, message } = firstError(await readBody(response, registryLimits.errorBytes, clock).catch(() => Buffer.alloc(0)));
   // The text of a code is its words: MANIFEST_UNKNOWN is `manifest unknown`.
   const words = code === '' ? '' : `${code.toLowerCase().replaceAll('_', ' ')}: `;
   const text = message === '' ? `unexpected status from ${endpoint.url.host}: ${response.status} ${response.statusText}` : `${words}${message}`;
@@ -50,7 +51,7 @@ function firstError(body: Buffer): { code: string; message: string } {
   try {
     const value = JSON.parse(body.toString('utf8')) as { errors?: { code?: unknown; message?: unknown }[]; details?: unknown } | null;
     const first = value?.errors?.[0];
-    const text = (part: unknown): string => (typeof part === 'string' ? part.slice(0, 500) : '');
+    const text = (part: unknown): string => (typeof part === 'string' ? part.slice(0, 500).replace(/\p{Cc}+/gu, ' ') : '');
     return { code: text(first?.code), message: text(first?.message) };
   } catch {
     return { code: '', message: '' };

@@ -1,11 +1,14 @@
 import { Semaphore } from '#lib/async.ts';
+import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
+import { contentLimits } from '#core/content/store.ts';
 import type { Content, Descriptor, Digest } from '#core/content/types.ts';
 import { chainsOf } from '#core/snapshots/chain.ts';
 import type { Snapshots } from '#core/snapshots/types.ts';
 import { checkLayers, unpackLayers } from '../adopt.ts';
 import type { ImageCatalog } from '../catalog.ts';
-import type { Collector } from '../collect.ts';
+import { mayPass } from '../collect.ts';
+import type { Brought, Collector } from '../collect.ts';
 import { manifestLimits, parseConfig } from '../manifest.ts';
 import { hostPlatform } from '../platform.ts';
 import { repositoryOf, taggedName } from '../reference.ts';
@@ -42,12 +45,14 @@ async function pullManifest(parts: PullParts, repository: Repository, reference:
   if (found.parsed.kind !== 'manifest') throw new Fault('invalid', `manifest ${digest} is not an image`);
   const { manifest } = found.parsed;
   const id = manifest.config.digest;
-  return collector.pinned([found.descriptor.digest, id, ...manifest.layers.map((layer) => layer.digest)], async (pin) => {
+  const brought: Brought = { blobs: [found.descriptor.digest, id, ...manifest.layers.map((layer) => layer.digest)], chains: [] };
+  return collector.undoing(brought, () => collector.pinned(brought.blobs, async (pin) => {
     await download(parts, repository, manifest.config, options, manifestLimits.bytes);
     const config = parseConfig(await content.read(id, manifestLimits.bytes), `config ${id}`);
     checkLayers(manifest.layers, config, `manifest ${found.descriptor.digest}`);
     const chains = chainsOf(config.rootfs.diff_ids);
     await pin(chains);
+    brought.chains = chains.filter((chain) => !parts.snapshots.has(chain));
     const before = catalog.byId(id);
     await transferLayers(parts, repository, manifest.layers, chains, config, options);
     await content.put(found.data);
@@ -56,7 +61,7 @@ async function pullManifest(parts: PullParts, repository: Repository, reference:
     if (before) await collector.releaseBlobs([before.manifest.digest, ...before.layers.map((layer) => layer.digest)]);
     const updated = !before || names.some((name) => !before.names.includes(name));
     return { image, digest, updated };
-  });
+  }));
 }
 
 async function transferLayers(parts: PullParts, repository: Repository, layers: readonly Descriptor[], chains: readonly Digest[], config: PullResult['image']['config'], options: PullOptions): Promise<void> {
@@ -93,16 +98,19 @@ async function transferLayers(parts: PullParts, repository: Repository, layers: 
 }
 
 /** Brings a blob into content, from where an earlier attempt stopped. */
-async function download({ content, client }: PullParts, repository: Repository, blob: Descriptor, options: PullOptions, limitBytes = Number.MAX_SAFE_INTEGER): Promise<void> {
+async function download({ content, client }: PullParts, repository: Repository, blob: Descriptor, options: PullOptions, limitBytes: number = contentLimits.blobBytes): Promise<void> {
   if (blob.size > limitBytes) throw new Fault('too-large', `blob ${blob.digest} has ${blob.size} bytes, over the limit of ${limitBytes}`);
   if (blob.urls && blob.urls.length > 0) throw new Fault('not-implemented', `layer ${blob.digest} is kept outside of its registry, which is not supported`);
   const attempt = (): Promise<void> => client.downloads.run(blob.digest, async () => {
     if (await content.stat(blob.digest)) return;
     const ingest = await content.ingest(`blob ${blob.digest}`, { digest: blob.digest, size: blob.size });
     try {
-      if (ingest.offset < blob.size || blob.size === 0) await fill(ingest, repository, blob, options.signal, options.onProgress);
+      if (ingest.offset < blob.size || blob.size === 0) await fill(ingest, repository, client.parts.clock, blob, options.signal, options.onProgress);
       await ingest.commit();
       options.onProgress?.({ layer: blob.digest, status: 'Verifying Checksum' });
+    } catch (error) {
+      await ingest.close({ discard: ingest.offset === 0 || !mayPass(error) });
+      throw error;
     } finally {
       await ingest.close();
     }
@@ -110,13 +118,13 @@ async function download({ content, client }: PullParts, repository: Repository, 
   await repository.retrying(`blob ${blob.digest}`, options.signal, attempt);
 }
 
-async function fill(ingest: Awaited<ReturnType<Content['ingest']>>, repository: Repository, blob: Descriptor, signal: AbortSignal | undefined, onProgress: PullProgress | undefined): Promise<void> {
+async function fill(ingest: Awaited<ReturnType<Content['ingest']>>, repository: Repository, clock: Clock, blob: Descriptor, signal: AbortSignal | undefined, onProgress: PullProgress | undefined): Promise<void> {
   const headers: Record<string, string> = ingest.offset > 0 ? { range: `bytes=${ingest.offset}-` } : {};
   const response = await repository.send({ method: 'GET', target: `blobs/${blob.digest}`, headers, signal });
   const begin = /^bytes ([0-9]+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
   if (ingest.offset > 0 && !(response.status === 206 && Number(begin) === ingest.offset)) await ingest.truncate();
   let reported = 0;
-  for await (const chunk of piecesOf(response)) {
+  for await (const chunk of piecesOf(response, clock)) {
     await ingest.write(chunk);
     if (ingest.offset - reported < progressBytes) continue;
     reported = ingest.offset;

@@ -9,9 +9,9 @@ import { manifestLimits } from '../manifest.ts';
 import { parseReference, repositoryOf } from '../reference.ts';
 import type { Reference } from '../reference.ts';
 import type { Image, PushOptions } from '../types.ts';
-import { readBody } from './body.ts';
 import { registryLimits } from './client.ts';
 import type { RegistryClient, Repository } from './client.ts';
+import { refuseInward } from './endpoints.ts';
 
 export interface PushParts {
   content: Content;
@@ -36,7 +36,7 @@ export function pushImage(parts: PushParts, image: Image, reference: Reference, 
     const data = await content.read(image.manifest.digest, manifestLimits.bytes);
     await repository.retrying('manifest', options.signal, async () => {
       const response = await repository.send({ method: 'PUT', target: `manifests/${reference.tag!}`, headers: { 'content-type': image.manifest.mediaType }, body: data, signal: options.signal });
-      await readBody(response, registryLimits.errorBytes);
+      await repository.document(response, registryLimits.errorBytes);
     });
     await catalog.name(image.id, [], [`${repositoryOf(reference)}@${image.manifest.digest}`]);
     return { digest: image.manifest.digest, size: data.length };
@@ -82,7 +82,7 @@ async function mount(repository: Repository, digest: Digest, from: string, signa
   const query = new URLSearchParams({ mount: digest, from });
   try {
     const response = await repository.send({ method: 'POST', target: `blobs/uploads/?${query.toString()}`, body: new Uint8Array(), signal });
-    await readBody(response, registryLimits.errorBytes);
+    await repository.document(response, registryLimits.errorBytes);
     // 202 is an upload begun instead; it is left for the registry to drop.
     return response.status === 201;
   } catch (error) {
@@ -94,20 +94,22 @@ async function mount(repository: Repository, digest: Digest, from: string, signa
 /** Streams a blob in one PATCH and seals it by a PUT, as Docker does: registries differ in what else they take. */
 async function upload(content: Content, repository: Repository, blob: Descriptor, signal: AbortSignal | undefined, onProgress: (bytes: number) => void): Promise<void> {
   const begun = await repository.send({ method: 'POST', target: 'blobs/uploads/', body: new Uint8Array(), signal });
-  await readBody(begun, registryLimits.errorBytes);
+  await repository.document(begun, registryLimits.errorBytes);
   const headers = { 'content-type': 'application/octet-stream' };
   const sent = await repository.send({ method: 'PATCH', target: nextOf(begun, repository), headers, body: await streamOf(content, blob, onProgress), signal });
-  await readBody(sent, registryLimits.errorBytes);
+  await repository.document(sent, registryLimits.errorBytes);
   const seal = nextOf(sent, repository);
   seal.searchParams.set('digest', blob.digest);
   const sealed = await repository.send({ method: 'PUT', target: seal, headers, body: new Uint8Array(), signal });
-  await readBody(sealed, registryLimits.errorBytes);
+  await repository.document(sealed, registryLimits.errorBytes);
 }
 
 function nextOf(response: Response, repository: Repository): URL {
   const location = response.headers.get('location');
   if (location === null || !URL.canParse(location, response.url || repository.endpoint.url.href)) throw new Fault('invalid', `${repository.endpoint.url.host} gave no location for the upload`);
-  return new URL(location, response.url || repository.endpoint.url);
+  const next = new URL(location, response.url || repository.endpoint.url);
+  refuseInward(repository.endpoint.url, next);
+  return next;
 }
 
 async function streamOf(content: Content, blob: Descriptor, onProgress: (bytes: number) => void): Promise<ReadableStream<Uint8Array>> {

@@ -7,7 +7,6 @@ import { manifestLimits, parseConfig, parseManifest } from '../manifest.ts';
 import type { ParsedManifest } from '../manifest.ts';
 import type { Reference } from '../reference.ts';
 import type { PullOptions } from '../types.ts';
-import { readBody } from './body.ts';
 import type { RegistryClient, Repository } from './client.ts';
 import { pullFault } from './errors.ts';
 
@@ -23,7 +22,7 @@ export interface FetchedManifest {
 export async function fetchManifest(repository: Repository, target: string, expected: Digest | undefined, signal?: AbortSignal): Promise<FetchedManifest> {
   return repository.retrying(`manifest ${target}`, signal, async () => {
     const response = await repository.send({ method: 'GET', target: `manifests/${target}`, headers: { accept }, signal });
-    const data = await readBody(response, manifestLimits.bytes);
+    const data = await repository.document(response, manifestLimits.bytes);
     const digest: Digest = `sha256:${createHash('sha256').update(data).digest('hex')}`;
     const claimed = expected ?? response.headers.get('docker-content-digest') ?? digest;
     if (claimed !== digest) throw new Fault('invalid', `manifest verification failed for digest ${claimed}: the content has ${digest}`);
@@ -64,7 +63,7 @@ export function resolveImage(client: RegistryClient, reference: Reference, optio
     }
     const { digest } = top.parsed.manifest.config;
     const response = await repository.send({ method: 'GET', target: `blobs/${digest}`, signal: options.signal });
-    const data = await readBody(response, manifestLimits.bytes);
+    const data = await repository.document(response, manifestLimits.bytes);
     const config = parseConfig(data, `config ${digest}`);
     return { descriptor: top.descriptor, platforms: [{ os: config.os, architecture: config.architecture, ...(config.variant ? { variant: config.variant } : {}) }] };
   });
