@@ -1,6 +1,5 @@
 /** The engine's events: the last 256 are kept, listeners get all that follow. */
 import type { EventsOptions } from '#api/docker/calls.ts';
-import type { Filters } from '#api/docker/common.ts';
 import type { EventMessage } from '#api/docker/events.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
