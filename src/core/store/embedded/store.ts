@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
 import type { Clock } from '#lib/clock.ts';
@@ -27,8 +28,23 @@ export interface EmbeddedOptions {
 
 /** The store on LMDB, within this process. */
 export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store> {
-  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
-  return new MvccStore(new LmdbBackend(options.directory, options.durability), options);
+  const directory = resolve(options.directory);
+  const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const backend = new LmdbBackend(options.directory, options.durability);
+  // LMDB syncs its file and not the file's name.
+  if (options.durability === 'disk') syncNames(directory, made === undefined ? directory : dirname(made));
+  return new MvccStore(backend, options);
+}
+
+/** Syncs the directories from `from` up to `upTo`. */
+function syncNames(from: string, upTo: string): void {
+  const directory = openSync(from, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+  if (from !== upTo && from !== dirname(from)) syncNames(dirname(from), upTo);
 }
 
 class LmdbBackend implements Backend {
