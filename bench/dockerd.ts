@@ -3,29 +3,18 @@
  * namespaces of its own, with a /run of its own, so that nothing of it stays on the host but its cgroups, which `end` removes.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { command } from './measure.ts';
+import { processesLike } from './memory.ts';
+import { unpacked } from './packages.ts';
 import { dockerAt, type Peer } from './peer.ts';
 
-const packages = ['docker.io', 'containerd', 'runc'];
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'gantry-bench');
+/** With iptables, which it calls, and the libraries of that. */
+const packages = ['docker.io', 'containerd', 'runc', 'iptables', 'libip4tc2', 'libip6tc2', 'libxtables12', 'libnftnl11', 'libnetfilter-conntrack3', 'libnfnetlink0'];
 /** Tenths of a second that dockerd may take to answer. */
 const startTenths = 300;
-
-/** Unpacks the packages once; answers the directory of their root. */
-async function unpacked(): Promise<string> {
-  const root = join(cache, 'dockerd');
-  if (existsSync(root)) return root;
-  const fresh = `${root}.new`;
-  rmSync(fresh, { recursive: true, force: true });
-  mkdirSync(fresh, { recursive: true });
-  await command('sh', ['-c', `cd "$1" && apt-get download -q ${packages.join(' ')} && for p in *.deb; do dpkg -x "$p" . || exit 1; rm "$p"; done`, 'sh', fresh]);
-  renameSync(fresh, root);
-  return root;
-}
 
 const script = `
 mount -t tmpfs tmpfs /run && ip link set lo up || exit 1
@@ -33,11 +22,25 @@ dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" --host "u
   --cgroup-parent "/$2" --bip 172.31.250.1/24 >"$1/log" 2>&1
 `;
 
+/** Command lines of dockerd and its containerd, and of the shims that stay beside each container. */
+const engine = (state: string): RegExp => new RegExp(`^\\S*(dockerd|containerd) .*${state}/`);
+const shims = (state: string): RegExp => new RegExp(`^\\S*containerd-shim\\S* .*${state}/`);
+
+/** The environment in which its programs are found, and what they load. */
+function programsOf(root: string): NodeJS.ProcessEnv {
+  const [libraries = ''] = readdirSync(join(root, 'usr/lib')).filter((name) => name.endsWith('-linux-gnu')).map((name) => join(root, 'usr/lib', name));
+  for (const name of ['iptables', 'ip6tables']) {
+    // as Debian's alternatives would, which only an installation sets
+    if (!existsSync(join(root, 'usr/sbin', name))) symlinkSync(`${name}-nft`, join(root, 'usr/sbin', name));
+  }
+  return { ...process.env, PATH: `${root}/usr/sbin:${root}/usr/bin:${process.env.PATH}`, LD_LIBRARY_PATH: libraries, XTABLES_LIBDIR: join(libraries, 'xtables') };
+}
+
 export async function startDockerd(): Promise<Peer> {
-  const root = await unpacked();
+  const root = await unpacked('dockerd', packages);
   const state = mkdtempSync(join(tmpdir(), 'gantry-bench-dockerd-'));
   const cgroup = `gantry-bench-${process.pid}`;
-  const env = { ...process.env, PATH: `${root}/usr/sbin:${root}/usr/bin:${process.env.PATH}` };
+  const env = programsOf(root);
   const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
   const child = spawn('unshare', [...namespaces, 'sh', '-c', script, 'sh', state, cgroup], { env, stdio: 'ignore' });
   const end = async (): Promise<void> => {
@@ -48,7 +51,7 @@ export async function startDockerd(): Promise<Peer> {
   const client = dockerAt(join(state, 'docker.sock'));
   for (let tenth = 0; ; tenth++) {
     const version = await client.docker('version', '--format', '{{.Server.Version}}').catch(() => undefined);
-    if (version) return { name: 'dockerd', version: version.stdout.trim(), pids: () => engineProcesses(state), ...client, end };
+    if (version) return { name: 'dockerd', version: version.stdout.trim(), pids: () => processesLike(engine(state)), supervisors: () => processesLike(shims(state)), ...client, end };
     if (child.exitCode === null && tenth < startTenths) await sleep(100);
     else {
       const log = readFileSync(join(state, 'log'), 'utf8').trim().split('\n').slice(-5).join('\n');
@@ -66,19 +69,6 @@ async function ended(child: ChildProcess): Promise<void> {
   await gone;
   // the kernel takes the namespaces down after that
   await sleep(1000);
-}
-
-/** dockerd, its containerd, and the shims that stay beside each container. */
-function engineProcesses(state: string): number[] {
-  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandLine(pid).includes(state) && /^\S*(dockerd|containerd\S*) /.test(commandLine(pid))).map(Number);
-}
-
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-  } catch {
-    return '';
-  }
 }
 
 function removeCgroups(name: string): void {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { command } from './measure.ts';
+import { processesLike } from './memory.ts';
 import { dockerAt, type Peer } from './peer.ts';
 
 export const launcher: string = join(import.meta.dirname, '..', 'gantry');
@@ -26,5 +27,5 @@ export async function startGantry(): Promise<GantryPeer> {
   const client = dockerAt(join(root, 'run', 'docker.sock'));
   const { pid } = JSON.parse(readFileSync(join(root, 'run', 'daemon.json'), 'utf8')) as { pid: number };
   const version = (await client.docker('version', '--format', '{{.Server.Version}}')).stdout.trim();
-  return { name: 'gantry', version, root, pids: () => [pid], ...client, end };
+  return { name: 'gantry', version, root, pids: () => [pid], supervisors: () => processesLike(new RegExp(`^\\S*conmon .*${root}/`)), ...client, end };
 }

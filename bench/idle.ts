@@ -1,36 +1,47 @@
-/** What an engine takes of the machine while nobody asks anything of it. */
-import { readFileSync } from 'node:fs';
+/** What an engine takes of the machine while nobody asks anything of it, alone and for each container that sleeps. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { removeSleepers, startSleepers } from './commands.ts';
+import { summarize } from './measure.ts';
+import { cpuPercent, proportionalMiB, residentMiB } from './memory.ts';
 import type { Peer } from './peer.ts';
+import type { Bench, Figure, Goal, Part } from './types.ts';
 
-export interface Idle {
-  processes: number;
-  /** MiB resident, its processes added up: pages that they share count in each. */
-  residentMiB: number;
-  /** Percent of one core. */
-  cpuPercent: number;
+/** Before it is looked at, so that what was just asked of it is over. */
+const settleMs = 5000;
+const cpuSeconds = 10;
+const containers = 50;
+
+export const idle: Part = { name: 'idle', about: 'memory and processor time of each engine, just started', run: (bench) => measure(bench, 'idle') };
+export const idleUsed: Part = { name: 'idle-used', about: 'the same after all that ran before it', run: (bench) => measure(bench, 'idle, used') };
+export const idleContainers: Part = { name: 'idle-containers', about: `what each of ${containers} idle containers adds, beyond its own processes`, run: perContainer };
+
+async function measure(bench: Bench, subject: string): Promise<void> {
+  const peers = await bench.peers();
+  await sleep(settleMs);
+  await reportEach(bench, peers, { subject: `${subject}: memory`, unit: 'MiB', goal: { median: 180 } }, async (peer) => residentMiB(peer.pids()));
+  await reportEach(bench, peers, { subject: `${subject}: processor`, unit: '%', goal: { median: 1 } }, (peer) => cpuPercent(peer.pids(), cpuSeconds));
 }
 
-const seconds = 10;
-/** USER_HZ: Linux gives every program 100. */
-const ticksPerSecond = 100;
-
-export async function measureIdle(peer: Peer): Promise<Idle> {
-  const pids = peer.pids();
-  const before = pids.map(ticks);
-  await sleep(seconds * 1000);
-  const used = pids.map(ticks).reduce((sum, now, i) => sum + now - (before[i] ?? now), 0);
-  const resident = pids.map(residentKiB).reduce((a, b) => a + b, 0);
-  return { processes: pids.length, residentMiB: Math.round(resident / 1024), cpuPercent: Math.round(((used / ticksPerSecond) * 1000) / seconds) / 10 };
+/** The growth of the engine and of its helpers (conmon; containerd's shims), by proportional size, for each container. */
+async function perContainer(bench: Bench): Promise<void> {
+  const peers = await bench.peers();
+  const helpers = (peer: Peer): number[] => [...new Set([...peer.pids(), ...peer.supervisors()])];
+  const goal: Goal = { median: 2.5 };
+  await reportEach(bench, peers, { subject: 'each idle container', unit: 'MiB', goal }, async (peer) => {
+    await sleep(settleMs);
+    const before = proportionalMiB(helpers(peer));
+    try {
+      await startSleepers(peer, containers);
+      await sleep(settleMs);
+      return (proportionalMiB(helpers(peer)) - before) / containers;
+    } finally {
+      await removeSleepers(peer, containers);
+    }
+  });
 }
 
-/** User and system time of a process, in ticks: fields 14 and 15 (proc_pid_stat(5)), the name in parentheses left out. */
-function ticks(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
-}
-
-function residentKiB(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+async function reportEach(bench: Bench, peers: readonly Peer[], figure: Omit<Figure, 'values'>, look: (peer: Peer) => Promise<number>): Promise<void> {
+  const values: Figure['values'] = {};
+  for (const peer of peers) values[peer.name] = summarize([await look(peer)]);
+  bench.report({ ...figure, values });
 }

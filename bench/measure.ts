@@ -9,11 +9,12 @@ export interface Plan {
   warmUp: number;
 }
 
-/** Milliseconds. */
 export interface Summary {
   median: number;
   least: number;
   most: number;
+  /** The least sample that 99 of 100 do not exceed. */
+  p99: number;
   samples: number[];
 }
 
@@ -27,6 +28,13 @@ export interface Finished {
 /** Milliseconds since some moment. */
 export function now(): number {
   return Number(systemClock.monotonic()) / 1e6;
+}
+
+/** Milliseconds that it took. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const began = now();
+  await work();
+  return now() - began;
 }
 
 /** Runs a program to its end. Rejects with what it said where it fails. */
@@ -47,14 +55,14 @@ export function command(program: string, args: readonly string[], options: { env
   });
 }
 
-/** A B A B …: the times of each peer's turns, by its name. Each `once` resolves to its time in milliseconds. */
+/** A B A B …: a summary of each one's turns, by its name. Each `once` resolves to its sample. */
 export async function interleave(peers: readonly { name: string; once(): Promise<number> }[], plan: Plan, signal: AbortSignal): Promise<Record<string, Summary>> {
   const samples = new Map(peers.map(({ name }) => [name, [] as number[]]));
   for (let round = -plan.warmUp; round < plan.iterations; round++) {
     for (const peer of peers) {
       signal.throwIfAborted();
-      const ms = await peer.once();
-      if (round >= 0) samples.get(peer.name)?.push(ms);
+      const sample = await peer.once();
+      if (round >= 0) samples.get(peer.name)?.push(sample);
     }
   }
   return Object.fromEntries([...samples].map(([name, list]) => [name, summarize(list)]));
@@ -62,8 +70,19 @@ export async function interleave(peers: readonly { name: string; once(): Promise
 
 export function summarize(samples: readonly number[]): Summary {
   const sorted = samples.toSorted((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
   const at = (i: number): number => sorted[i] ?? 0;
-  const round = (ms: number): number => Math.round(ms * 10) / 10;
-  return { median: round((at(Math.floor(middle)) + at(Math.ceil(middle))) / 2), least: round(at(0)), most: round(at(sorted.length - 1)), samples: samples.map(round) };
+  const round = (value: number): number => Math.round(value * 10) / 10;
+  const middle = (sorted.length - 1) / 2;
+  const median = (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2;
+  const p99 = at(Math.ceil(sorted.length * 0.99) - 1);
+  return { median: round(median), least: round(at(0)), most: round(at(sorted.length - 1)), p99: round(p99), samples: samples.map(round) };
+}
+
+/** Does `count` things, at most `width` of them at a time. */
+export async function parallel(count: number, width: number, work: (i: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, count) }, lane));
 }

@@ -7,26 +7,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launcher } from './gantry.ts';
 import { imageName } from './image.ts';
-import { command, now, summarize, type Finished, type Plan, type Summary } from './measure.ts';
+import { sleepingPod } from './kube.ts';
+import { command, now, summarize, type Finished } from './measure.ts';
 import { dockerAt } from './peer.ts';
+import type { Bench, Part } from './types.ts';
 
-const manifest = JSON.stringify({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name: 'first' },
-  spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'main', image: imageName, imagePullPolicy: 'Never', command: ['sleep', '100000'] }] },
-});
+export const up: Part = { name: 'up', about: './gantry up, until the first pod is Running and DNS answers', alone: true, run };
 
-/** Each stage's times, by its name, and their `total`. */
-export async function benchUp(archive: Buffer, plan: Plan, signal: AbortSignal): Promise<Record<string, Summary>> {
+const manifest = JSON.stringify(sleepingPod('first'));
+
+/** Each stage's times, and their `total`. */
+async function run(bench: Bench): Promise<void> {
   const samples = new Map<string, number[]>();
-  for (let round = -Math.min(plan.warmUp, 1); round < plan.iterations; round++) {
-    signal.throwIfAborted();
-    const stages = await once(archive);
+  for (let round = -1; round < bench.plan.iterations; round++) {
+    bench.signal.throwIfAborted();
+    const stages = await once(bench.archive);
     if (round < 0) continue;
     for (const [name, ms] of Object.entries(stages)) samples.set(name, [...(samples.get(name) ?? []), ms]);
   }
-  return Object.fromEntries([...samples].map(([name, list]) => [name, summarize(list)]));
+  const values = Object.fromEntries([...samples].map(([name, list]) => [name, summarize(list)]));
+  bench.report({ subject: 'up', unit: 'ms', values, goal: { who: 'total', median: 2000 } });
 }
 
 async function once(archive: Buffer): Promise<Record<string, number>> {
