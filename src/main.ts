@@ -11,6 +11,8 @@ async function run(): Promise<number> {
   switch (word) {
     case 'daemon':
       return (await import('#daemon/main.ts')).daemonMain(args);
+    case 'agent':
+      return (await import('#daemon/nodes/agent.ts')).agentMain(args);
     case 'up':
       return (await import('#daemon/up.ts')).up(args);
     case 'down':

@@ -6,8 +6,8 @@ import type { Kernel } from '#sys/types.ts';
 
 /** The address ranges of a cluster; chosen once, then kept. */
 export interface ClusterNetwork {
-  /** Pods of this node, `10.244.0.0/24`, cut from a /16. */
-  podSubnet: string;
+  /** All nodes and pods, `10.244.0.0/16`. The first /24 is the daemon's: its own pods, or the nodes' addresses. */
+  clusterCidr: string;
   serviceCidr: string;
 }
 
@@ -21,7 +21,7 @@ export function clusterNetwork(file: string, kernel: Kernel): ClusterNetwork {
   const saved = read(file);
   if (saved) return saved;
   const taken = hostBlocks(kernel);
-  const chosen = { podSubnet: free(podFirst, 24, taken), serviceCidr: free(serviceFirst, 16, taken) };
+  const chosen = { clusterCidr: free(podFirst, taken), serviceCidr: free(serviceFirst, taken) };
   mkdirSync(dirname(file), { recursive: true, mode: 0o711 });
   writeFileSync(`${file}.new`, JSON.stringify(chosen));
   renameSync(`${file}.new`, file);
@@ -30,14 +30,25 @@ export function clusterNetwork(file: string, kernel: Kernel): ClusterNetwork {
 
 /** The `number`th address of a range. */
 export function addressIn(cidr: string, number: number): string {
+  return formatIpv4(baseOf(cidr) + number);
+}
+
+/** The `number`th block of a length in a range. */
+export function blockIn(cidr: string, prefix: number, number: number): string {
+  return `${formatIpv4(baseOf(cidr) + number * 2 ** (32 - prefix))}/${prefix}`;
+}
+
+function baseOf(cidr: string): number {
   const block = parseCidr(cidr);
   if (!block) throw new Fault('internal', `${cidr} is no IPv4 range`);
-  return formatIpv4(block.base + number);
+  return block.base;
 }
 
 function read(file: string): ClusterNetwork | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as ClusterNetwork;
+    const saved = JSON.parse(readFileSync(file, 'utf8')) as ClusterNetwork & { podSubnet?: string };
+    // what earlier versions wrote: the /24 of the one node
+    return { ...saved, clusterCidr: saved.clusterCidr ?? (saved.podSubnet ?? '').replace(/\/24$/, '/16') };
   } catch {
     return undefined;
   }
@@ -54,11 +65,11 @@ function hostBlocks(kernel: Kernel): Ipv4Block[] {
 }
 
 /** 10.N.0.0 for the first N from `first` on whose /16 is free. */
-function free(first: number, prefix: number, taken: readonly Ipv4Block[]): string {
+function free(first: number, taken: readonly Ipv4Block[]): string {
   for (let i = 0; i < tries; i++) {
     const second = (first + i) % 256;
     const whole = parseCidr(`10.${second}.0.0/16`);
-    if (whole && !taken.some((t) => overlaps(t, whole))) return `10.${second}.0.0/${prefix}`;
+    if (whole && !taken.some((t) => overlaps(t, whole))) return `10.${second}.0.0/16`;
   }
   throw new Fault('exhausted', 'no free range in 10.0.0.0/8 for the cluster: free one of the host\'s routes in it');
 }

@@ -2,18 +2,19 @@ import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { Fault, messageOf } from '#lib/errors.ts';
+import { nodeLimits } from './nodes/types.ts';
 
 export interface DaemonConfig {
   root: string;
   /** Six hex digits from the root's path: what the kernel's names carry, so that two instances never meet. */
   instance: string;
-  nodes: number;
+  /** How many nodes there are to be; undefined: as many as there are, which is one at first. */
+  nodes?: number;
   registryMirrors: string[];
   insecureRegistries: string[];
   dockerSocket: string;
   /** 0: the first free port from 6443 on. */
   apiPort: number;
-  nodeName: string;
   debug: boolean;
 }
 
@@ -27,12 +28,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const rootFlags = { root: { type: 'string' }, debug: { type: 'boolean' } } as const;
 /** Those that `up` remembers for the next one without any. */
 const settingFlags = {
-  nodes: { type: 'string' },
   'registry-mirror': { type: 'string', multiple: true },
   'insecure-registry': { type: 'string', multiple: true },
   'docker-socket': { type: 'string' },
   'api-port': { type: 'string' },
 } as const;
+/** How many nodes there are is remembered by the list of nodes. */
+const allFlags = { ...settingFlags, nodes: { type: 'string' } } as const;
 
 /** A command's own flags, with `--root` and `--debug`. Faults: `invalid`, by the flag's name. */
 export function parseRoot<T extends ParseArgsOptionsConfig>(args: readonly string[], env: Environment, options: T) {
@@ -51,10 +53,8 @@ function rootOf(given: string | undefined, env: Environment): string {
 
 /** The flags of `up` (and of the daemon itself). Faults: `invalid`, by the flag's name. */
 export function parseConfig(args: readonly string[], env: Environment): DaemonConfig {
-  const values = parse(args, settingFlags);
+  const values = parse(args, allFlags);
   const root = rootOf(values.root, env);
-  const nodes = wholeNumber('--nodes', values.nodes ?? '1', 1, 1000);
-  if (nodes > 1) throw new Fault('not-implemented', '--nodes: more than one node is not implemented yet; leave it out for a cluster of one');
   const dockerSocket = resolve(values['docker-socket'] ?? join(root, 'run', 'docker.sock'));
   const longest = [dockerSocket, join(root, 'run', 'control.sock')].find((path) => Buffer.byteLength(path) > socketPathLimit);
   if (longest !== undefined) {
@@ -63,22 +63,21 @@ export function parseConfig(args: readonly string[], env: Environment): DaemonCo
   return {
     root,
     instance: instanceName(root),
-    nodes,
+    ...(values.nodes !== undefined && { nodes: wholeNumber('--nodes', values.nodes, 1, nodeLimits.nodes) }),
     registryMirrors: (values['registry-mirror'] ?? []).map(mirrorUrl),
     insecureRegistries: values['insecure-registry'] ?? [],
     dockerSocket,
     apiPort: wholeNumber('--api-port', values['api-port'] ?? '0', 0, 65535),
-    nodeName: 'gantry-0',
     debug: values.debug ?? false,
   };
 }
 
 /** Whether any flag of those that are remembered is given. */
 export function hasSettings(args: readonly string[]): boolean {
-  return Object.keys(parse(args, settingFlags)).some((name) => name in settingFlags);
+  return Object.keys(parse(args, allFlags)).some((name) => name in settingFlags);
 }
 
-/** A configuration as flags again, relative paths resolved; without the root. */
+/** A configuration as flags again, relative paths resolved; without the root and the number of nodes. */
 export function settingsOf(config: DaemonConfig): string[] {
   return [
     ...config.registryMirrors.map((url) => `--registry-mirror=${url}`),

@@ -8,15 +8,15 @@ import type { Logger } from '#lib/log.ts';
 import { systemRandom } from '#lib/random.ts';
 import { linuxKernel } from '#sys/linux.ts';
 import { openCluster, type Cluster } from './cluster.ts';
-import { addressIn, clusterNetwork, type ClusterNetwork } from './cluster-network.ts';
+import { addressIn, clusterNetwork } from './cluster-network.ts';
 import type { DaemonConfig } from './config.ts';
 import { serveControl } from './control.ts';
 import { openClusterDns } from './dns.ts';
 import { openEngineDoor } from './engine.ts';
 import { lockRoot } from './lock.ts';
 import { component } from './names.ts';
-import { openNode } from './node.ts';
-import { openRuntime, type Runtime, type Surroundings } from './runtime.ts';
+import { openGround, openNodes } from './nodes/open.ts';
+import { openRuntime, type Surroundings } from './runtime.ts';
 import { statusOf } from './status.ts';
 
 export interface Daemon {
@@ -41,22 +41,22 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
   };
   await lockRoot(config.root, config.instance, kernel.processes);
   stage('opening the runtime');
-  const runtime = await openRuntime(around);
+  const runtime = await openRuntime(around, { engine: true });
   stage('opening the engine');
   mkdirSync(dirname(config.dockerSocket), { recursive: true, mode: 0o711 });
   const engine = await openEngineDoor(around, runtime, config.dockerSocket);
   stage('starting the API server');
   const network = clusterNetwork(join(config.root, 'cluster', 'network.json'), kernel);
-  const gateway = addressIn(network.podSubnet, 1);
-  const podNetwork = await openPodNetwork(around, runtime, network);
+  const gateway = addressIn(network.clusterCidr, 1);
+  const ground = await openGround({ config, around, runtime, network });
   const cluster = await openCluster(around, network, gateway, config.apiPort);
   const stopping = new AbortController();
   const dns = await openClusterDns(around, cluster.api, network, gateway, stopping.signal);
   const loops = startLoops(around, cluster, stopping.signal);
-  stage('starting the node');
-  const node = await openNode({ around, runtime, cluster, network, podNetwork, gateway, name: config.nodeName });
+  stage('starting the nodes');
+  const nodes = await openNodes({ config, around, runtime, cluster, network, ground });
   const file = describe(config, around, cluster);
-  const status = () => statusOf({ config, startedAt, engine: engine.engine, file, client: cluster.api.localClient(component('status')), runtime, kernel });
+  const status = () => statusOf({ config, startedAt, engine: engine.engine, file, client: cluster.api.localClient(component('status')), runtime, kernel, nodes });
   const control = await serveControl(file.control, status);
   writeDaemonFile(config.root, file);
   log.info('ready', { docker: file.docker, api: file.apiUrl });
@@ -66,7 +66,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
       rmSync(join(config.root, 'run', 'daemon.json'), { force: true });
       await control.close();
       await engine.close();
-      await node.stop();
+      await nodes.close();
       stopping.abort();
       await loops;
       await dns.close();
@@ -82,23 +82,6 @@ async function startLoops(around: Surroundings, cluster: Cluster, signal: AbortS
   const controllers = startControllers({ ...around, client: cluster.api.localClient(component('controllers')), rootCa, signal });
   const scheduler = startScheduler({ ...around, client: cluster.api.localClient(component('scheduler')), signal });
   await Promise.all([controllers, scheduler]);
-}
-
-/** Pods reach each other through the host alone, so that a Service's client keeps its address. */
-const pointToPoint = { 'gantry.network.point_to_point': 'true' };
-
-/** The bridge of this node's pods; its gateway is where they find the API server and DNS. */
-async function openPodNetwork(around: Surroundings, runtime: Runtime, network: ClusterNetwork): Promise<string> {
-  const name = 'gantry-pods';
-  const found = runtime.networks.get(name) ?? (await runtime.networks.create({ name, driver: 'bridge', ipam: { config: [{ subnet: network.podSubnet }] }, options: pointToPoint }));
-  const netlink = around.kernel.netlinks.open();
-  try {
-    // keeps traffic to Services on this host, and shows other instances that the range is taken
-    netlink.addRoute({ destination: network.serviceCidr, link: found.bridge });
-  } finally {
-    netlink.close();
-  }
-  return name;
 }
 
 function describe(config: DaemonConfig, around: Surroundings, cluster: { url: string; kubeconfig: string }): DaemonFile {

@@ -2,20 +2,16 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readDaemonFile } from '#client/control/client.ts';
 import { systemClock } from '#lib/clock.ts';
-import { Fault, isFault } from '#lib/errors.ts';
+import { Fault } from '#lib/errors.ts';
 import { linuxKernel } from '#sys/linux.ts';
 import type { Kernel } from '#sys/types.ts';
 import { instanceName, parseRoot } from './config.ts';
+import { endProcess } from './ending.ts';
 import { lockHolder, lockRoot } from './lock.ts';
 import { removeState, teardown } from './teardown.ts';
 import { runningDaemon } from './up.ts';
 
-/** Milliseconds for the daemon to close its doors after SIGTERM, before SIGKILL. */
-const closeMs = 15_000;
-const SIGTERM = 15;
-const SIGKILL = 9;
-
-/** Stops the daemon and its containers; with `--purge`, all its state goes too. */
+/** Stops the daemon, its nodes and their containers; with `--purge`, all its state goes too. */
 export async function down(args: readonly string[]): Promise<number> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   if (process.getuid?.() !== 0) throw new Fault('forbidden', 'down needs root: run it with sudo');
@@ -40,18 +36,7 @@ export async function down(args: readonly string[]): Promise<number> {
 }
 
 /** Ends the daemon of a root, be it ready or still starting. */
-async function endDaemon(root: string, kernel: Kernel): Promise<void> {
-  const pid = lockHolder(root, kernel.processes) ?? runningDaemon(root, kernel.processes)?.pid;
-  if (pid === undefined) return;
-  const limit = new AbortController();
-  const timer = systemClock.after(closeMs, () => limit.abort());
-  try {
-    kernel.processes.kill(pid, SIGTERM);
-    await kernel.processes.ended(pid, limit.signal).catch(() => kernel.processes.kill(pid, SIGKILL));
-    await kernel.processes.ended(pid);
-  } catch (error) {
-    if (!isFault(error, 'not-found')) throw error;
-  } finally {
-    timer.cancel();
-  }
+async function endDaemon(root: string, { processes }: Kernel): Promise<void> {
+  const pid = lockHolder(root, processes) ?? runningDaemon(root, processes)?.pid;
+  if (pid !== undefined) await endProcess(pid, processes, systemClock);
 }

@@ -54,8 +54,8 @@ export interface Runtime {
 const runtimePath = '/usr/bin/crun';
 const conmonPath = '/usr/bin/conmon';
 
-/** Opens the runtime below `<root>/runtime`, finding again what runs. */
-export async function openRuntime(around: Surroundings): Promise<Runtime> {
+/** Opens the runtime below `<root>/runtime`, finding again what runs; with Docker's own networks where an engine is on it. */
+export async function openRuntime(around: Surroundings, options: { engine: boolean } = { engine: true }): Promise<Runtime> {
   const { kernel, clock, random, instance } = around;
   const root = join(around.root, 'runtime');
   const log = around.log;
@@ -68,7 +68,7 @@ export async function openRuntime(around: Surroundings): Promise<Runtime> {
   const registry = { mirrors: [...around.registryMirrors], insecure: [...around.insecureRegistries] };
   const images = await openImages({ content, snapshots, records, clock, random, log, registry });
   const sandboxes = await openSandboxes({ root: join(root, 'sandboxes'), kernel, records, clock, log });
-  const networks = await openNetworks({ kernel, records, instance, clock, random, log });
+  const networks = await openNetworks({ kernel, records, instance, predefined: options.engine, clock, random, log });
   const volumes = await openVolumes({ root: join(root, 'volumes'), kernel, records, clock, random, log });
   const containers = await openContainers({
     root: join(root, 'containers'),

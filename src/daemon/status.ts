@@ -6,6 +6,7 @@ import type { Engine } from '#engine/engine.ts';
 import { isoTime } from '#lib/clock.ts';
 import type { Kernel } from '#sys/types.ts';
 import { version, type DaemonConfig } from './config.ts';
+import type { Nodes } from './nodes/types.ts';
 import type { Runtime } from './runtime.ts';
 
 export interface StatusSources {
@@ -16,15 +17,16 @@ export interface StatusSources {
   client: KubeClient;
   runtime: Runtime;
   kernel: Kernel;
+  nodes: Nodes;
 }
 
-const nodes = { group: '', version: 'v1', resource: 'nodes' };
+const nodesRef = { group: '', version: 'v1', resource: 'nodes' };
 const pods = { group: '', version: 'v1', resource: 'pods' };
 
 export async function statusOf(sources: StatusSources): Promise<Status> {
   const { config, file, client, runtime, kernel } = sources;
   const all = await sources.engine.containers.list({ all: true, limit: 0, size: false, filters: {} });
-  const [nodeList, podList] = await Promise.all([client.list<Node>(nodes), client.list<Pod>(pods)]);
+  const [nodeList, podList] = await Promise.all([client.list<Node>(nodesRef), client.list<Pod>(pods)]);
   const { total, available } = kernel.files.space(config.root);
   return {
     daemon: {
@@ -37,16 +39,16 @@ export async function statusOf(sources: StatusSources): Promise<Status> {
     },
     docker: { socket: file.docker },
     api: { url: file.apiUrl, kubeconfig: file.kubeconfig },
-    nodes: nodeList.items.map((node) => ({
-      name: node.metadata?.name ?? '',
-      ready: node.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false,
-      pid: process.pid,
-    })),
+    nodes: sources.nodes.list().map(({ name, address, pid }) => ({ name, ready: isReady(nodeList.items.find((n) => n.metadata.name === name)), pid: pid ?? null, address })),
     containers: { running: all.filter((c) => c.State === 'running').length, total: all.length },
     pods: { running: podList.items.filter((p) => p.status?.phase === 'Running').length, total: podList.items.length },
     images: runtime.images.list().length,
     disk: { totalBytes: total, availableBytes: available },
   };
+}
+
+function isReady(node: Node | undefined): boolean {
+  return node?.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 }
 
 function residentBytes(): number {

@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { forgetForwarding } from '#core/networks/foreign.ts';
 import { linkNames } from '#core/networks/links.ts';
 import type { Clock } from '#lib/clock.ts';
-import { isFault } from '#lib/errors.ts';
 import type { Kernel } from '#sys/types.ts';
+import { instanceName } from './config.ts';
+import { agentsBelow, endProcess, processesWhere, readOr, signal, untilGone } from './ending.ts';
 import { cgroupOf, isLinkOf, tableMark } from './names.ts';
 
 /** What names an instance on disk and in the kernel. */
@@ -19,10 +21,11 @@ const SIGTERM = 15;
 const SIGKILL = 9;
 
 /**
- * Takes an instance out of the kernel, with no daemon: containers end (SIGTERM, then SIGKILL), and mounts,
- * namespaces, links, tables and cgroups go. Found by the instance's names alone, so it works after any crash.
+ * Takes an instance out of the kernel, with no daemon: agents of its nodes end, containers end (SIGTERM, then SIGKILL), and
+ * mounts, namespaces, links, tables and cgroups go. Found by the instance's names alone, so it works after any crash.
  */
 export async function teardown(config: Instance, kernel: Kernel, clock: Clock): Promise<void> {
+  await Promise.all(agentsBelow(config.root).map((pid) => endProcess(pid, kernel.processes, clock)));
   await endContainers(config, kernel, clock);
   await endSupervisors(config, kernel, clock);
   kernel.mounts.unmountTree(config.root);
@@ -34,7 +37,7 @@ export async function teardown(config: Instance, kernel: Kernel, clock: Clock): 
   } finally {
     netlink.close();
   }
-  await kernel.cgroups.remove(cgroupOf(config.instance));
+  for (const instance of [config.instance, ...nodesOf(config.root).map(instanceName)]) await kernel.cgroups.remove(cgroupOf(instance));
 }
 
 /** All state on disk, once `teardown` is done. */
@@ -44,54 +47,31 @@ export function removeState(root: string): void {
 
 async function endContainers(config: Instance, kernel: Kernel, clock: Clock): Promise<void> {
   const inits = supervisors(config).flatMap((pid) => childrenOf(pid));
-  for (const pid of inits) signal(kernel, pid, SIGTERM);
-  await untilGone(inits, kernel, clock, graceMs);
-  for (const pid of inits) signal(kernel, pid, SIGKILL);
-  await untilGone(inits, kernel, clock, goneMs);
+  for (const pid of inits) signal(kernel.processes, pid, SIGTERM);
+  await untilGone(inits, kernel.processes, clock, graceMs);
+  for (const pid of inits) signal(kernel.processes, pid, SIGKILL);
+  await untilGone(inits, kernel.processes, clock, goneMs);
 }
 
 /** conmon ends by itself once its container's exit is written. */
 async function endSupervisors(config: Instance, kernel: Kernel, clock: Clock): Promise<void> {
   const left = supervisors(config);
-  await untilGone(left, kernel, clock, goneMs);
-  for (const pid of left) signal(kernel, pid, SIGKILL);
-  await untilGone(left, kernel, clock, goneMs);
+  await untilGone(left, kernel.processes, clock, goneMs);
+  for (const pid of left) signal(kernel.processes, pid, SIGKILL);
+  await untilGone(left, kernel.processes, clock, goneMs);
 }
 
 /** The conmon processes that have this root on their command line. */
 function supervisors(config: Instance): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      const words = read(`/proc/${pid}/cmdline`).split('\0');
-      return words[0]?.endsWith('conmon') === true && words.some((w) => w.startsWith(`${config.root}/`));
-    });
+  return processesWhere((words) => words[0]?.endsWith('conmon') === true && words.some((w) => w.startsWith(`${config.root}/`)));
 }
 
 function childrenOf(pid: number): number[] {
-  return read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
+  return readOr(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
 }
 
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return ''; // it has ended meanwhile
-  }
-}
-
-function signal(kernel: Kernel, pid: number, number: number): void {
-  try {
-    kernel.processes.kill(pid, number);
-  } catch (error) {
-    if (!isFault(error, 'not-found')) throw error;
-  }
-}
-
-async function untilGone(pids: readonly number[], kernel: Kernel, clock: Clock, limitMs: number): Promise<void> {
-  const limit = new AbortController();
-  const timer = clock.after(limitMs, () => limit.abort());
-  await Promise.allSettled(pids.map((pid) => kernel.processes.ended(pid, limit.signal)));
-  timer.cancel();
+/** The directories of the nodes of a root that are agents. */
+function nodesOf(root: string): string[] {
+  const directory = join(root, 'nodes');
+  return existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [];
 }

@@ -1,19 +1,16 @@
-import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import type { DaemonFile, StartMessage } from '#api/gantry/status.ts';
+import type { DaemonFile } from '#api/gantry/status.ts';
 import { readDaemonFile } from '#client/control/client.ts';
 import { sleepOn, systemClock } from '#lib/clock.ts';
 import { codeOf, Fault, messageOf } from '#lib/errors.ts';
 import { linuxProcesses } from '#sys/process/linux.ts';
-import type { Child, Processes } from '#sys/process/types.ts';
+import type { Processes } from '#sys/process/types.ts';
 import { program } from './bundle.ts';
 import { hasSettings, parseConfig, settingsOf, type DaemonConfig } from './config.ts';
+import { launch, startLimitMs } from './launch.ts';
 import { lockHolder } from './lock.ts';
 
-/** Milliseconds that a start may take: a first start on a slow machine makes certificates and pins namespaces. */
-const startLimitMs = 120_000;
 /** Milliseconds between looks at a daemon that another call starts. */
 const lookMs = 100;
 
@@ -84,34 +81,21 @@ function makeDirectories(path: string): void {
 
 async function startDaemon(config: DaemonConfig, processes: Processes, args: readonly string[], say: (text: string) => void): Promise<DaemonFile> {
   prepareRoot(config.root);
-  const log = openSync(join(config.root, 'run', 'daemon.log'), 'a', 0o600);
   const settings = hasSettings(args) ? settingsOf(config) : savedSettings(config.root);
-  const flags = ['--root', config.root, ...settings, ...(config.debug ? ['--debug'] : [])];
-  const child = processes.spawn(process.execPath, [...process.execArgv, await program(say), 'daemon', ...flags], {
-    cwd: '/',
-    env: daemonEnvironment(),
-    stdio: ['ignore', log, log, 'pipe'],
-    detached: true,
-  });
-  closeSync(log);
+  const nodes = config.nodes === undefined ? [] : [`--nodes=${config.nodes}`];
+  const flags = ['--root', config.root, ...settings, ...nodes, ...(config.debug ? ['--debug'] : [])];
+  const onStage = (stage: string): void => (process.stderr.isTTY ? say(`  ${stage} …`) : undefined);
+  const daemon = launch<DaemonFile>('daemon', flags, { processes, program: await program(say), log: join(config.root, 'run', 'daemon.log'), onStage });
   try {
-    const file = await awaitReady(child, config.root, say);
+    const file = await daemon.ready;
     if (hasSettings(args)) saveSettings(config.root, settings);
     return file;
   } catch (error) {
     // another `up` may have been quicker by a moment
-    const elsewhere = await startedElsewhere(config.root, processes, say, child.pid);
+    const elsewhere = await startedElsewhere(config.root, processes, say, daemon.pid);
     if (elsewhere) return elsewhere;
     throw error;
-  } finally {
-    child.unref();
   }
-}
-
-/** What containers are started with must not depend on the shell that said `up`. */
-function daemonEnvironment(): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy', 'NODE_COMPILE_CACHE', 'TZ'];
-  return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? '']])));
 }
 
 /** What the last `up` with settings was started with is what one without them means. */
@@ -128,25 +112,4 @@ function savedSettings(root: string): string[] {
   } catch {
     return [];
   }
-}
-
-async function awaitReady(child: Child, root: string, say: (text: string) => void): Promise<DaemonFile> {
-  const messages = child.stdio[3] as Readable;
-  const lines = createInterface({ input: messages });
-  const timer = systemClock.after(startLimitMs, () => messages.destroy(new Fault('timeout', 'timeout')));
-  let stage = 'starting';
-  try {
-    for await (const line of lines) {
-      const message = JSON.parse(line) as StartMessage;
-      if ('ready' in message) return message.ready;
-      if ('error' in message) throw new Fault('internal', `the daemon could not start (${stage}): ${message.error}`);
-      stage = message.stage;
-      if (process.stderr.isTTY) say(`  ${stage} …`);
-    }
-  } finally {
-    timer.cancel();
-    lines.close();
-    messages.destroy();
-  }
-  throw new Fault('internal', `the daemon ended while ${stage}; see ${root}/run/daemon.log`);
 }

@@ -13,8 +13,10 @@ export interface Status {
 export interface NodeStatus {
   name: string;
   ready: boolean;
-  /** The agent's process; the daemon's where it is in-process. */
-  pid: number;
+  /** The agent's process; the daemon's where the node is in it; null where no agent runs. */
+  pid: number | null;
+  /** In the cluster: pods of others reach it there. */
+  address: string;
 }
 
 /** `<root>/run/daemon.json`: where a running daemon is found. */
@@ -28,5 +30,5 @@ export interface DaemonFile {
   kubeconfig: string;
 }
 
-/** Lines that a starting daemon writes for `up` to show, one JSON object each. */
-export type StartMessage = { stage: string } | { ready: DaemonFile } | { error: string };
+/** Lines that a starting daemon (or agent) writes for who started it, one JSON object each. */
+export type StartMessage<Ready = DaemonFile> = { stage: string } | { ready: Ready } | { error: string };

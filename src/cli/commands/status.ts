@@ -22,7 +22,7 @@ function describe(s: Status): string {
     ['docker', `unix://${s.docker.socket}`],
     ['kubernetes', s.api.url],
     ['kubeconfig', s.api.kubeconfig],
-    ...s.nodes.map((n): [string, string] => ['node', `${n.name} ${n.ready ? 'Ready' : 'NotReady'} (pid ${n.pid})`]),
+    ...s.nodes.map((n): [string, string] => ['node', `${n.name} ${n.ready ? 'Ready' : 'NotReady'} at ${n.address} (${n.pid === null ? 'no agent: ./gantry up starts it' : `pid ${n.pid}`})`]),
     ['containers', `${s.containers.running} running of ${s.containers.total}`],
     ['pods', `${s.pods.running} running of ${s.pods.total}`],
     ['images', String(s.images)],

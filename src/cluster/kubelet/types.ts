@@ -56,6 +56,8 @@ export interface KubeletOptions {
   version: string;
   /** The bridge network of the node's pods; made where it is missing, on `subnet` or the next free one. */
   podNetwork: { name: string; subnet?: string };
+  /** The range of the node's pods, where it was given one: the Node says it. */
+  podCidr?: string;
   /** First part of each cgroup's name, as for `openContainers`. */
   instance: string;
   clusterDns: readonly string[];
@@ -90,6 +92,9 @@ export interface NodeContext extends KubeletOptions {
   /** What the node offers to pods. */
   allocatable: { cpu: string; memory: string; memoryBytes: number };
 }
+
+/** What it takes to clear the node of a pod, with no agent running. */
+export type NodePlace = Pick<NodeContext, 'core' | 'root' | 'nodeName' | 'instance' | 'log' | 'tokens'>;
 
 export interface Token {
   token: string;

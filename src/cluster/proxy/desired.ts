@@ -4,8 +4,8 @@ import { proxyLimits, type Backend, type Frontend, type Protocol, type ProxyStat
 /** What Kubernetes means where a Service names no timeout: three hours. */
 const defaultAffinitySeconds = 10_800;
 
-/** The frontends of a Service on the node `node`. Headless and ExternalName Services have none. */
-export function frontendsOf(service: Service, slices: readonly EndpointSlice[], node: string): Frontend[] {
+/** The frontends of a Service on the node `node` (all endpoints are near where undefined). Headless and ExternalName Services have none. */
+export function frontendsOf(service: Service, slices: readonly EndpointSlice[], node: string | undefined): Frontend[] {
   const { spec } = service;
   const clusterIp = spec?.clusterIP;
   if (!spec || !clusterIp || clusterIp === 'None' || spec.type === 'ExternalName') return [];

@@ -75,7 +75,7 @@ describe('packets of Services', { skip }, () => {
     ip('netns', 'add', outside);
     inside(node, `ip link add up0 type veth peer name eth0 netns ${outside}; ip addr add 192.0.2.1/24 dev up0; ip link set up0 up`);
     inside(outside, 'ip addr add 192.0.2.2/24 dev eth0; ip link set eth0 up; ip route add default via 192.0.2.1');
-    nft(wholeTable(table, serviceCidr, emptyState));
+    nft(wholeTable(table, { serviceCidr }, emptyState));
     nft('table ip masq {\n chain post {\n type nat hook postrouting priority srcnat;\n ip saddr 127.0.0.0/8 oifname "br0" masquerade\n }\n chain hush {\n type filter hook output priority filter;\n oifname "br0" icmp type redirect drop\n }\n}\n');
     for (const [i, address] of pods.entries()) {
       const child = spawn('ip', ['netns', 'exec', podName(i), process.execPath, '-e', server, address], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -157,7 +157,7 @@ describe('packets of Services', { skip }, () => {
         ),
       );
     const before = many(pods[1] ?? '');
-    nft(wholeTable(table, serviceCidr, before));
+    nft(wholeTable(table, { serviceCidr }, before));
     const started = systemClock.monotonic();
     nft(changes(table, before, many(pods[2] ?? '')));
     const tookMs = Number(systemClock.monotonic() - started) / 1e6;

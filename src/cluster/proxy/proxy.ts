@@ -6,7 +6,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import { emptyState, frontendsOf, stateOf } from './desired.ts';
 import { changes, wholeTable } from './rules.ts';
-import type { Frontend, ProxyRules, ProxyState } from './types.ts';
+import type { Frontend, ProxyPlace, ProxyRules, ProxyState } from './types.ts';
 
 export interface ProxyOptions {
   client: KubeClient;
@@ -15,8 +15,9 @@ export interface ProxyOptions {
   rules: ProxyRules;
   /** The nftables table, in the family ip. */
   table: string;
-  nodeName: string;
-  serviceCidr: string;
+  /** The node whose own endpoints are near; undefined for a host in front of its nodes, to which all are. */
+  nodeName: string | undefined;
+  place: ProxyPlace;
   signal: AbortSignal;
   /** Path of the node's network namespace; the host's where undefined. */
   namespace?: string;
@@ -84,11 +85,11 @@ class NodeProxy {
   }
 
   #apply(): void {
-    const { rules, table, serviceCidr, namespace } = this.#options;
+    const { rules, table, place, namespace } = this.#options;
     for (const key of this.#dirty) this.#refresh(key);
     this.#dirty.clear();
     const wanted = stateOf([...this.#frontends.values()].flat());
-    const text = this.#whole ? wholeTable(table, serviceCidr, wanted) : changes(table, this.#applied, wanted);
+    const text = this.#whole ? wholeTable(table, place, wanted) : changes(table, this.#applied, wanted);
     if (text === '') return;
     try {
       rules.run(text, namespace);

@@ -1,5 +1,5 @@
 import { emptyState, firstMark } from './desired.ts';
-import type { ProxyState } from './types.ts';
+import type { ProxyPlace, ProxyState } from './types.ts';
 
 /** Elements in one nft command; longer ones are cut, so that no line grows without bound. */
 const elementsPerCommand = 500;
@@ -8,8 +8,8 @@ const elementsPerCommand = 500;
 const affinityClients = 65_536;
 
 /** Replaces the whole table in one transaction. */
-export function wholeTable(table: string, serviceCidr: string, state: ProxyState): string {
-  const base = `table ip ${table} {}\ndelete table ip ${table}\ntable ip ${table} {\n${skeleton(serviceCidr)}}\n`;
+export function wholeTable(table: string, place: ProxyPlace, state: ProxyState): string {
+  const base = `table ip ${table} {}\ndelete table ip ${table}\ntable ip ${table} {\n${skeleton(place)}}\n`;
   return base + changes(table, noState, state);
 }
 
@@ -100,7 +100,7 @@ function commands(verb: 'add' | 'delete', table: string, set: string, elements: 
  * What never changes. A packet that still goes to a Service's address when it is filtered found no backend: it is
  * refused at once, so that its sender need not wait.
  */
-function skeleton(serviceCidr: string): string {
+function skeleton({ serviceCidr, turned }: ProxyPlace): string {
   return `
   map services { type ipv4_addr . inet_proto . inet_service : verdict; }
   map node_ports { type inet_proto . inet_service : verdict; }
@@ -124,7 +124,7 @@ function skeleton(serviceCidr: string): string {
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ct status dnat ip saddr . ip daddr @itself masquerade
-  }
+${turned ? `    ct status dnat ip saddr ${turned.sources} oifname "${turned.link}" masquerade\n` : ''}  }
   chain forward { type filter hook forward priority -1; policy accept; ip daddr ${serviceCidr} jump refuse; }
   chain local { type filter hook output priority -1; policy accept; ip daddr ${serviceCidr} jump refuse; }
   chain refuse {

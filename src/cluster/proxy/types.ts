@@ -43,6 +43,16 @@ export interface ProxyState {
   itself: ReadonlySet<string>;
 }
 
+/** Where in the network the proxy is. */
+export interface ProxyPlace {
+  serviceCidr: string;
+  /**
+   * Who comes in by a link and is led out by it again to a backend, which could answer without passing here: for them it
+   * is this place that calls. `sources` is nft's text (`10.244.0.0/16`, `!= 10.244.1.0/24`).
+   */
+  turned?: { sources: string; link: string };
+}
+
 /** The part of the kernel that the proxy needs; `Kernel.nft` fits. */
 export interface ProxyRules {
   run(commands: string, path?: string): void;

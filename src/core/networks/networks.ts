@@ -33,6 +33,7 @@ export interface NetworkParts {
   random: Random;
   log: Logger;
   names: LinkNames;
+  predefined: boolean;
   host: HostSide;
   networks: Records<Network>;
   endpoints: Records<EndpointRecord>;
@@ -72,7 +73,7 @@ export class BridgeNetworks implements Networks {
     const { host, networks, endpoints, published, kernel, names, log } = this.#parts;
     host.enableForwarding();
     this.#dropStrayLinks();
-    for (const name of predefined) if (!this.#byName(name)) await networks.put(this.#raise((skip) => this.#predefined(name, skip)));
+    for (const name of this.#parts.predefined ? predefined : []) if (!this.#byName(name)) await networks.put(this.#raise((skip) => this.#predefined(name, skip)));
     for (const network of networks.list()) if (network.bridge) this.#ensureBridge(network, network.bridge);
     attempt(() => acceptForwarding(kernel.nft, names.defaultBridge), (error) => log.warn('the rules of another firewall cannot be read; it may keep containers from the network', { error }));
     for (const endpoint of endpoints.list()) this.#addresses.hold(endpoint.networkId, endpoint.address);
@@ -102,12 +103,11 @@ export class BridgeNetworks implements Networks {
       checkSpec(spec, this.list());
       const id = hex(this.#parts.random, 32);
       const network = this.#raise((skip) => this.#describe(id, spec, skip), (spec.ipam?.config ?? []).some((c) => c.subnet));
-      const bridge = network.bridge ?? '';
       try {
         this.#parts.kernel.nft.run(addElements(this.#parts.names.table, bridgeElements(this.#bridgeRule(network))));
         return await this.#parts.networks.put(network);
       } catch (error) {
-        this.#parts.host.deleteLink(bridge);
+        this.#parts.host.deleteLink(network.bridge ?? '');
         throw error;
       }
     });

@@ -14,6 +14,8 @@ export interface NetworksOptions {
   records: OpenRecords;
   /** Six letters or digits that links and tables carry. */
   instance: string;
+  /** Whether there are Docker's own networks (`bridge`, `host`, `none`); default yes. A node without an engine has none. */
+  predefined?: boolean;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -27,6 +29,7 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks> 
     ...options,
     log: options.log.child('networks'),
     names,
+    predefined: options.predefined ?? true,
     host: new HostSide(kernel),
     networks: await records<Network>('networks'),
     endpoints: await records<EndpointRecord>('endpoints'),

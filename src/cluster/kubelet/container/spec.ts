@@ -9,7 +9,7 @@ import { resolveUser } from '#core/containers/user.ts';
 import { Fault } from '#lib/errors.ts';
 import { hostnameOf } from '../pod/files.ts';
 import { labelOf, owner } from '../types.ts';
-import type { NodeContext } from '../types.ts';
+import type { NodeContext, NodePlace } from '../types.ts';
 import { podDirectory } from '../volumes/manager.ts';
 import type { PodVolumes } from '../volumes/manager.ts';
 import { expand } from './expand.ts';
@@ -36,7 +36,7 @@ export interface AttemptInput {
   logPath: string;
 }
 
-export function podCgroup(node: NodeContext, uid: string): string {
+export function podCgroup(node: NodePlace, uid: string): string {
   return `${node.instance}/${owner}/pod${uid}`;
 }
 

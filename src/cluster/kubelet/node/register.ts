@@ -28,7 +28,7 @@ export function nodeObject(node: NodeContext, facts: NodeFacts): Node {
       },
       annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
     },
-    spec: {},
+    spec: node.podCidr === undefined ? {} : { podCIDR: node.podCidr, podCIDRs: [node.podCidr] },
   };
 }
 
@@ -75,7 +75,7 @@ export async function registerNode(node: NodeContext, facts: NodeFacts, port: nu
     node.recorder.node('Normal', 'Starting', 'Starting kubelet.');
   } catch (error) {
     if (!isFault(error, 'already-exists')) throw error;
-    known = await client.patch<Node>(nodes, node.nodeName, { type: 'strategic', body: { metadata: { labels: wanted.metadata.labels } } });
+    known = await client.patch<Node>(nodes, node.nodeName, { type: 'strategic', body: { metadata: { labels: wanted.metadata.labels }, spec: wanted.spec } });
   }
   await reportNode(node, facts, port, known.status);
 }

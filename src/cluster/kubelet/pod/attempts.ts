@@ -10,7 +10,7 @@ import type { PodObjects } from '../container/environment.ts';
 import type { PodFacts } from '../container/fields.ts';
 import { buildContainerSpec, terminationLog } from '../container/spec.ts';
 import { labelOf, owner } from '../types.ts';
-import type { NodeContext } from '../types.ts';
+import type { NodeContext, NodePlace } from '../types.ts';
 import type { PodVolumes } from '../volumes/manager.ts';
 import { rememberProcess } from './exec.ts';
 import { ensureImage } from './images.ts';
@@ -118,7 +118,7 @@ async function explain<T>(reason: string, step: () => Promise<T> | T): Promise<T
 }
 
 /** Removes an attempt with its root file system and log. */
-export async function discardAttempt(node: NodeContext, id: string): Promise<void> {
+export async function discardAttempt(node: NodePlace, id: string): Promise<void> {
   const logPath = node.core.containers.get(id)?.logPath;
   await node.core.containers.remove(id);
   await node.core.snapshots.remove(id);

@@ -1,11 +1,9 @@
 /** All pods of the node: one worker each, fed by the watch and by the events of containers. */
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Pod } from '#api/kube/types.ts';
 import { podObjects } from '../objects.ts';
 import { labelOf, owner } from '../types.ts';
 import type { NodeContext } from '../types.ts';
-import { clearNode } from './place.ts';
+import { clearNode, uidsOnNode } from './place.ts';
 import { PodWorker } from './worker.ts';
 
 export class PodManager {
@@ -53,7 +51,7 @@ export class PodManager {
   /** At the start: what is on the node of pods that are gone. `pods` are those that are bound to it. */
   async removeStrays(pods: readonly Pod[]): Promise<void> {
     const uids = new Set(pods.map((pod) => pod.metadata.uid!));
-    for (const uid of this.#uidsOnNode()) {
+    for (const uid of uidsOnNode(this.#node)) {
       if (uids.has(uid) || this.#workers.has(uid)) continue;
       this.#node.log.info('removing what is left of a pod that is gone', { uid });
       try {
@@ -62,13 +60,6 @@ export class PodManager {
         this.#node.log.error('cannot remove what is left of a pod', { uid, error });
       }
     }
-  }
-
-  #uidsOnNode(): Set<string> {
-    const { core, root, nodeName } = this.#node;
-    const directory = join(root, 'pods');
-    const labelled = [...core.containers.list({ owner }), ...core.sandboxes.list({ owner })].filter(({ labels }) => labels[labelOf.node] === nodeName);
-    return new Set([...labelled.map(({ labels }) => labels[labelOf.uid]!), ...(existsSync(directory) ? readdirSync(directory) : [])]);
   }
 
   async stop(): Promise<void> {

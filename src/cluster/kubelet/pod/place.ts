@@ -1,11 +1,11 @@
 /** A pod's place on the node: directories, sandbox, network, cgroup. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '#api/kube/types.ts';
 import type { PodFacts } from '../container/fields.ts';
 import { podCgroup } from '../container/spec.ts';
 import { labelOf, owner } from '../types.ts';
-import type { NodeContext } from '../types.ts';
+import type { NodeContext, NodePlace } from '../types.ts';
 import { podDirectory, removePodDirectory } from '../volumes/manager.ts';
 import type { PodVolumes } from '../volumes/manager.ts';
 import { discardAttempt, removeLogs } from './attempts.ts';
@@ -32,7 +32,7 @@ export async function tearDownNode(node: NodeContext, pod: Pod, volumes: PodVolu
 }
 
 /** Removes containers, sandbox, cgroup and directory of a pod that may be known by its uid alone. */
-export async function clearNode(node: NodeContext, uid: string): Promise<void> {
+export async function clearNode(node: NodePlace, uid: string): Promise<void> {
   for (const { id, labels } of node.core.containers.list({ owner })) {
     if (labels[labelOf.uid] === uid && labels[labelOf.node] === node.nodeName) await discardAttempt(node, id);
   }
@@ -45,4 +45,11 @@ export async function clearNode(node: NodeContext, uid: string): Promise<void> {
 export function somethingLeft(node: NodeContext, uid: string): boolean {
   const { sandboxes, containers } = node.core;
   return sandboxes.get(uid) !== undefined || existsSync(podDirectory(node, uid)) || containers.list({ owner }).some(({ labels }) => labels[labelOf.uid] === uid);
+}
+
+/** The pods that something on the node is of. */
+export function uidsOnNode({ core, root, nodeName }: NodePlace): Set<string> {
+  const directory = join(root, 'pods');
+  const labelled = [...core.containers.list({ owner }), ...core.sandboxes.list({ owner })].filter(({ labels }) => labels[labelOf.node] === nodeName);
+  return new Set([...labelled.map(({ labels }) => labels[labelOf.uid]!), ...(existsSync(directory) ? readdirSync(directory) : [])]);
 }

@@ -3,7 +3,7 @@ import type { Pod } from '#api/kube/types.ts';
 import type { PortRequest } from '#core/networks/types.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
 import { labelOf, owner } from '../types.ts';
-import type { NodeContext } from '../types.ts';
+import type { NodeContext, NodePlace } from '../types.ts';
 import { kernelHostname } from './files.ts';
 
 /** The address of the pod; undefined while it has none. */
@@ -49,7 +49,7 @@ function hostPortsOf(pod: Pod): PortRequest[] {
 }
 
 /** Gives the pod's address and ports back. */
-export async function releaseSandbox(node: NodeContext, uid: string): Promise<void> {
+export async function releaseSandbox(node: NodePlace, uid: string): Promise<void> {
   const { sandboxes, networks } = node.core;
   await networks.unpublish(uid);
   for (const endpoint of networks.endpoints({ sandbox: uid })) {

@@ -5,12 +5,12 @@ import type { Pod, Volume, VolumeMount } from '#api/kube/types.ts';
 import { codeOf, Fault, isFault, messageOf } from '#lib/errors.ts';
 import type { PodObjects } from '../container/environment.ts';
 import type { PodFacts } from '../container/fields.ts';
-import type { NodeContext } from '../types.ts';
+import type { NodeContext, NodePlace } from '../types.ts';
 import { volumePlugins } from './plugins.ts';
 import { forgetTokens } from './projected.ts';
 import type { VolumeContext, VolumePlugin } from './types.ts';
 
-export function podDirectory(node: NodeContext, uid: string): string {
+export function podDirectory(node: NodePlace, uid: string): string {
   return join(node.root, 'pods', uid);
 }
 
@@ -139,7 +139,7 @@ function makeDirectory(path: string, mode: number): void {
   }
 }
 
-export function removePodDirectory(node: NodeContext, uid: string): void {
+export function removePodDirectory(node: NodePlace, uid: string): void {
   const directory = podDirectory(node, uid);
   node.core.kernel.mounts.unmountTree(directory);
   rmSync(directory, { recursive: true, force: true });

@@ -38,6 +38,6 @@ async function tokenFile(context: VolumeContext, projection: ServiceAccountToken
   return { path: projection.path, data: Buffer.from(token.token), mode: readable };
 }
 
-export function forgetTokens(node: NodeContext, uid: string): void {
+export function forgetTokens(node: Pick<NodeContext, 'tokens'>, uid: string): void {
   for (const key of node.tokens.keys()) if (key.startsWith(`${uid}/`)) node.tokens.delete(key);
 }

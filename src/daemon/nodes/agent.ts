@@ -1,0 +1,68 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { startNodeRoutes } from '#cluster/proxy/routes.ts';
+import { systemClock } from '#lib/clock.ts';
+import { createLogger, type Logger } from '#lib/log.ts';
+import { systemRandom } from '#lib/random.ts';
+import { linuxKernel } from '#sys/linux.ts';
+import { instanceName, parseRoot } from '../config.ts';
+import { lockRoot } from '../lock.ts';
+import { logWriter } from '../log-file.ts';
+import { openNode } from '../node.ts';
+import { runInBackground } from '../process.ts';
+import { openRuntime, type Surroundings } from '../runtime.ts';
+import { agentLog, readJoin, writeAgent } from './files.ts';
+import { openAgentPods, uplink } from './network.ts';
+import type { AgentFile, JoinFile } from './types.ts';
+
+/** The agent's own process, in the node's network namespace: runs until SIGTERM or SIGINT. Pods run on without it. */
+export async function agentMain(args: readonly string[]): Promise<number> {
+  const { root } = parseRoot(args, process.env, {});
+  const file = readJoin(root);
+  mkdirSync(join(root, 'run'), { recursive: true, mode: 0o711 });
+  const log = createLogger({ write: logWriter(agentLog(root)), level: file.debug ? 'debug' : 'info' });
+  return runInBackground(log, (stage) => startAgent(root, file, log, stage));
+}
+
+async function startAgent(root: string, file: JoinFile, log: Logger, stage: (text: string) => void): Promise<{ ready: AgentFile; stop(): Promise<void> }> {
+  const kernel = linuxKernel();
+  const around: Surroundings = {
+    root,
+    instance: instanceName(root),
+    kernel,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    registryMirrors: file.registryMirrors,
+    insecureRegistries: file.insecureRegistries,
+  };
+  await lockRoot(root, around.instance, kernel.processes);
+  const ready: AgentFile = { pid: process.pid, startTime: String(kernel.processes.startTime(process.pid)), server: file.access.server };
+  writeAgent(root, ready);
+  stage('opening the runtime');
+  const runtime = await openRuntime(around, { engine: false });
+  const podNetwork = await openAgentPods(runtime, file.podCidr);
+  stage('joining the cluster');
+  const place = { serviceCidr: file.serviceCidr, turned: { sources: `!= ${file.podCidr}`, link: uplink } };
+  const node = await openNode({ ...file, around, runtime, podNetwork, place });
+  const stopping = new AbortController();
+  await startNodeRoutes({
+    client: node.client,
+    clock: around.clock,
+    log,
+    table: () => kernel.netlinks.open(),
+    nodeName: file.name,
+    clusterCidr: file.clusterCidr,
+    gateway: file.gateway,
+    signal: stopping.signal,
+  });
+  log.info('ready', { node: file.name, address: file.address });
+  return {
+    ready,
+    async stop() {
+      stopping.abort();
+      await node.stop();
+      await runtime.close();
+    },
+  };
+}

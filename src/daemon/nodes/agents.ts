@@ -1,0 +1,209 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { KubeClient } from '#client/kube/types.ts';
+import { nodes as nodesRef, pods as podsRef } from '#client/kube/resources.ts';
+import type { Pod } from '#api/kube/types.ts';
+import { forEachLimit, KeyedMutex } from '#lib/async.ts';
+import { Fault, isFault } from '#lib/errors.ts';
+import type { Cluster } from '../cluster.ts';
+import { addressIn, type ClusterNetwork } from '../cluster-network.ts';
+import { instanceName } from '../config.ts';
+import { clusterDomain, dnsAddress } from '../dns.ts';
+import { agentsBelow, endProcess } from '../ending.ts';
+import { launch } from '../launch.ts';
+import { issueAccess } from '../node.ts';
+import type { Runtime, Surroundings } from '../runtime.ts';
+import { removeState, teardown } from '../teardown.ts';
+import { agentLog, livingAgent, nodeRoot, writeJoin } from './files.ts';
+import { nodeAddress, placeNode, podCidrOf, unplaceNode } from './network.ts';
+import { leavingOf, nextNode, writeRoster } from './roster.ts';
+import type { AgentFile, JoinFile, LeavingNode, Nodes, Roster, RosterNode } from './types.ts';
+
+export interface AgentsParts {
+  around: Surroundings;
+  runtime: Runtime;
+  cluster: Cluster;
+  network: ClusterNetwork;
+  /** May do all. */
+  client: KubeClient;
+  rosterFile: string;
+  roster: Roster;
+  debug: boolean;
+}
+
+/** Agents that start at a time: each is a second of a core. */
+const startsAtOnce = 4;
+
+/** Nodes that are processes of their own. */
+export class AgentNodes implements Nodes {
+  readonly #parts: AgentsParts;
+  readonly #mutex = new KeyedMutex();
+  #roster: Roster;
+
+  constructor(parts: AgentsParts) {
+    this.#parts = parts;
+    this.#roster = parts.roster;
+  }
+
+  list(): { name: string; address: string; pid: number | undefined }[] {
+    return this.#roster.nodes.map((node) => ({ name: node.name, address: this.#address(node), pid: this.#living(node.name)?.pid }));
+  }
+
+  async startMissing(): Promise<string[]> {
+    const started: string[] = [];
+    await forEachLimit(this.#roster.nodes, startsAtOnce, async ({ name }) => {
+      if (await this.#started(name)) started.push(name);
+    });
+    return started;
+  }
+
+  add(name: string | undefined): Promise<string> {
+    return this.#mutex.run('', async () => {
+      const node = nextNode(this.#roster.nodes, name);
+      this.#write({ ...this.#roster, nodes: [...this.#roster.nodes, node] });
+      try {
+        await this.start(node.name);
+      } catch (error) {
+        await this.#leave(node);
+        throw error;
+      }
+      return node.name;
+    });
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#mutex.run('', async () => {
+      const node = this.#known(name);
+      if (this.#roster.nodes.length === 1) throw new Fault('conflict', `node ${name} is the only one: add another before, or end all with ./gantry down`);
+      await this.#leave(node);
+    });
+  }
+
+  stop(name: string): Promise<void> {
+    this.#known(name);
+    return this.#mutex.run(name, () => this.#end(name));
+  }
+
+  async start(name: string): Promise<void> {
+    await this.#started(name);
+  }
+
+  /** Ends what is left of nodes that are on the roster no more. */
+  async finishLeaving(): Promise<void> {
+    for (const node of this.#roster.leaving) await this.#clear(node);
+  }
+
+  async close(): Promise<void> {}
+
+  /** Whether it had to be started. */
+  #started(name: string): Promise<boolean> {
+    const node = this.#known(name);
+    return this.#mutex.run(name, async () => {
+      const { around, runtime, cluster, debug } = this.#parts;
+      const home = this.#home(name);
+      const living = this.#living(name);
+      if (living?.server === this.#server()) return false;
+      // one that speaks with an API server that is elsewhere now, or never got ready
+      await this.#end(name);
+      const path = await placeNode(runtime, name, this.#address(node));
+      mkdirSync(join(home, 'run'), { recursive: true, mode: 0o711 });
+      writeJoin(home, await this.#joinFile(node));
+      const { kernel } = around;
+      const agent = launch<AgentFile>('agent', ['--root', home, ...(debug ? ['--debug'] : [])], {
+        processes: kernel.processes,
+        program: process.argv[1] ?? '',
+        log: agentLog(home),
+        within: { namespaces: kernel.namespaces, path },
+      });
+      const { pid } = await agent.ready;
+      around.log.info('a node is up', { node: name, pid, api: cluster.url });
+      return true;
+    });
+  }
+
+  /** Pods bind to what is there: a node leaves the roster first, and all of it is gone at the end. */
+  async #leave(node: RosterNode): Promise<void> {
+    const leaving = leavingOf(node, this.#roster);
+    this.#write({ ...this.#roster, nodes: this.#roster.nodes.filter(({ name }) => name !== node.name), leaving: [...this.#roster.leaving, leaving] });
+    await this.#clear(leaving);
+  }
+
+  async #clear(node: LeavingNode): Promise<void> {
+    const { around, runtime, client } = this.#parts;
+    const home = this.#home(node.name);
+    await teardown({ root: home, instance: instanceName(home) }, around.kernel, around.clock);
+    await unplaceNode(runtime, node.name);
+    removeState(home);
+    await removeFromCluster(client, node.name);
+    this.#write({ ...this.#roster, leaving: this.#roster.leaving.filter(({ name }) => name !== node.name) });
+  }
+
+  async #end(name: string): Promise<void> {
+    const { kernel, clock } = this.#parts.around;
+    for (const pid of agentsBelow(this.#home(name))) await endProcess(pid, kernel.processes, clock);
+  }
+
+  async #joinFile(node: RosterNode): Promise<JoinFile> {
+    const { around, cluster, network, debug } = this.#parts;
+    const address = this.#address(node);
+    return {
+      name: node.name,
+      access: await issueAccess(cluster.api.authority, this.#server(), node.name, address),
+      address,
+      gateway: addressIn(network.clusterCidr, 1),
+      podCidr: podCidrOf(network, node.number),
+      clusterCidr: network.clusterCidr,
+      serviceCidr: network.serviceCidr,
+      clusterDns: dnsAddress(network),
+      clusterDomain,
+      registryMirrors: around.registryMirrors,
+      insecureRegistries: around.insecureRegistries,
+      debug,
+    };
+  }
+
+  /** As nodes reach it. */
+  #server(): string {
+    return `https://${addressIn(this.#parts.network.clusterCidr, 1)}:${this.#parts.cluster.port}`;
+  }
+
+  #living(name: string): AgentFile | undefined {
+    return livingAgent(this.#home(name), this.#parts.around.kernel.processes);
+  }
+
+  #home(name: string): string {
+    return nodeRoot(this.#parts.around.root, name);
+  }
+
+  #address(node: RosterNode): string {
+    return nodeAddress(this.#parts.network, node.number);
+  }
+
+  #known(name: string): RosterNode {
+    const node = this.#roster.nodes.find((candidate) => candidate.name === name);
+    if (!node) throw new Fault('not-found', `there is no node ${name} here: ./gantry node ls lists them`);
+    return node;
+  }
+
+  #write(roster: Roster): void {
+    writeRoster(this.#parts.rosterFile, roster);
+    this.#roster = roster;
+  }
+}
+
+/** The Node, and its pods: nobody is left to end them. */
+export async function removeFromCluster(client: KubeClient, name: string): Promise<void> {
+  await absentIsFine(client.delete(nodesRef, name));
+  const { items } = await client.list<Pod>(podsRef, { fieldSelector: `spec.nodeName=${name}` });
+  for (const { metadata } of items) {
+    await absentIsFine(client.delete(podsRef, metadata.name ?? '', { namespace: metadata.namespace, gracePeriodSeconds: 0, preconditions: { uid: metadata.uid } }));
+  }
+}
+
+async function absentIsFine(deleted: Promise<void>): Promise<void> {
+  try {
+    await deleted;
+  } catch (error) {
+    if (!isFault(error, 'not-found', 'conflict')) throw error;
+  }
+}
