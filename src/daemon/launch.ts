@@ -18,7 +18,7 @@ export interface LaunchOptions {
   log: string;
   /** The path of the network namespace to start it in; this process's own where undefined. */
   within?: { namespaces: NetNamespaces; path: string };
-  onStage?(stage: string): void;
+  onStage?: (stage: string) => void;
 }
 
 export interface Launched<Ready> {

@@ -11,8 +11,13 @@ const startDescriptor = 3;
 /** Milliseconds after its start at which the process, then mostly idle, writes what it compiled of its modules. */
 const compileCacheMs = 20_000;
 
+export interface Running<Ready> {
+  ready: Ready;
+  stop: () => Promise<void>;
+}
+
 /** Starts a part of Gantry in this process and keeps it until SIGTERM or SIGINT; then the process ends. */
-export async function runInBackground<Ready>(log: Logger, start: (stage: (text: string) => void) => Promise<{ ready: Ready; stop(): Promise<void> }>): Promise<number> {
+export async function runInBackground<Ready>(log: Logger, start: (stage: (text: string) => void) => Promise<Running<Ready>>): Promise<number> {
   const tell = startChannel<Ready>();
   process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }));
   process.on('uncaughtException', (error) => {

@@ -2,9 +2,9 @@ import type { Command } from '../types.ts';
 
 const text = `gantry: a container engine and a cluster in one daemon
 
-  ./gantry up [--root DIR] [--registry-mirror URL] [--insecure-registry HOST] [--docker-socket PATH] [--api-port N]
-                          start the daemon; returns when engine, API server and node are ready; flags are kept for
-                          the next start without any
+  ./gantry up [--root DIR] [--nodes N] [--registry-mirror URL] [--insecure-registry HOST] [--docker-socket PATH] [--api-port N]
+                          start the daemon; returns when engine, API server and nodes are ready; flags are kept for
+                          the next start without any. Of several nodes, each is a process with a network of its own
   ./gantry down [--purge] stop it, containers too; --purge also removes all state
   ./gantry status [-o json]
                           versions, sockets, nodes, containers, pods, memory, disk

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KubeClient } from '#client/kube/types.ts';
 import { nodes as nodesRef, pods as podsRef } from '#client/kube/resources.ts';
