@@ -4,14 +4,15 @@ import { sleepOn } from './clock.ts';
 interface Pending {
   at: number;
   order: number;
-  fn: () => void;
+  /** Undefined once it has run or was cancelled. */
+  fn: (() => void) | undefined;
 }
 
 /** A clock that stands still until it is advanced: for tests and simulations. */
 export class VirtualClock implements Clock {
   #now: number;
   #order = 0;
-  #pending: Pending[] = [];
+  readonly #pending = new EarliestFirst();
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
     this.#now = startMs;
@@ -26,11 +27,11 @@ export class VirtualClock implements Clock {
   }
 
   after(ms: number, fn: () => void): Timer {
-    const entry = { at: this.#now + Math.max(0, ms), order: this.#order++, fn };
-    this.#pending.push(entry);
+    const entry: Pending = { at: this.#now + Math.max(0, ms), order: this.#order++, fn };
+    this.#pending.add(entry);
     const timer: Timer = {
       cancel: () => {
-        this.#pending = this.#pending.filter((p) => p !== entry);
+        entry.fn = undefined;
       },
       unref: () => timer,
     };
@@ -46,17 +47,63 @@ export class VirtualClock implements Clock {
     const end = this.#now + ms;
     for (;;) {
       await settle();
-      const next = this.#pending
-        .filter((p) => p.at <= end)
-        .sort((a, b) => a.at - b.at || a.order - b.order)[0];
-      if (!next) break;
-      this.#pending = this.#pending.filter((p) => p !== next);
+      const next = this.#pending.takeUntil(end);
+      if (!next?.fn) break;
       this.#now = Math.max(this.#now, next.at);
-      next.fn();
+      const { fn } = next;
+      next.fn = undefined;
+      fn();
     }
     this.#now = end;
     await settle();
   }
+}
+
+/** A binary heap: of what waits, the earliest, and of those the first that was added. */
+class EarliestFirst {
+  readonly #heap: Pending[] = [];
+
+  add(entry: Pending): void {
+    const heap = this.#heap;
+    let at = heap.push(entry) - 1;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      if (!isBefore(entry, heap[above] as Pending)) break;
+      heap[at] = heap[above] as Pending;
+      at = above;
+    }
+    heap[at] = entry;
+  }
+
+  /** Takes the first one that is not cancelled, if it is due by `end`. */
+  takeUntil(end: number): Pending | undefined {
+    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+      if (first.fn !== undefined && first.at > end) return undefined;
+      this.#removeFirst();
+      if (first.fn !== undefined) return first;
+    }
+    return undefined;
+  }
+
+  #removeFirst(): void {
+    const heap = this.#heap;
+    const last = heap.pop() as Pending;
+    if (heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let below = 2 * at + 1;
+      if (below >= heap.length) break;
+      if (below + 1 < heap.length && isBefore(heap[below + 1] as Pending, heap[below] as Pending)) below++;
+      if (!isBefore(heap[below] as Pending, last)) break;
+      heap[at] = heap[below] as Pending;
+      at = below;
+    }
+    heap[at] = last;
+  }
+}
+
+function isBefore(a: Pending, b: Pending): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
 function settle(): Promise<void> {

@@ -2,7 +2,7 @@
  * The in-process client: the same verbs, rights and admission as over HTTPS, with no bytes between. What it
  * hands out are the cache's frozen objects.
  */
-import { decodeValue } from '#api/kube/decode.ts';
+import { decodeOwn } from '#api/kube/decode.ts';
 import type { KubeObject } from '#api/kube/types.ts';
 import type { DeleteOptions, KubeClient, KubeList, ListOptions, Patch, ResourceRef, WatchEvent, WatchOptions, WriteOptions } from '#client/kube/types.ts';
 import type { Resource } from '#cluster/resources/types.ts';
@@ -22,7 +22,7 @@ import { apply } from './verbs/apply.ts';
 import { create } from './verbs/create.ts';
 import { remove } from './verbs/delete.ts';
 import { list } from './verbs/list.ts';
-import { patchChange } from './verbs/patch.ts';
+import { ownPatchChange } from './verbs/patch.ts';
 import { scaleChange, scaleKind, toScale, withScale } from './verbs/scale.ts';
 import { replace, update } from './verbs/update.ts';
 import { watch } from './verbs/watch.ts';
@@ -91,7 +91,7 @@ class LocalClient implements KubeClient {
     // A copy, as a request's body would be: what is frozen at the caller's becomes part of an object that is filled in.
     const value: unknown = JSON.parse(JSON.stringify(patch.body));
     const scale = at.subresource?.type === 'scale' ? at.subresource : undefined;
-    const change = patchChange({ type: patch.type, value }, scale ? scaleKind : at.resource, 'Ignore', context);
+    const change = ownPatchChange({ type: patch.type, value }, scale ? scaleKind : at.resource);
     const changed = await update(this.#core, at, scale ? scaleChange(scale, change) : change, context, { retry: true });
     return (scale ? deepFreeze(toScale(changed.object, scale)) : changed.object) as T;
   }
@@ -163,7 +163,7 @@ function clean(object: KubeObject, { resource, subresource }: Target): KubeObjec
   if (typeof object !== 'object' || object === null) throw badRequest(`an object of kind ${resource.kind} is expected`);
   const kind = subresource?.kind ?? resource;
   const copy: unknown = JSON.parse(JSON.stringify(object));
-  return decodeValue(copy, kind).object;
+  return decodeOwn(copy, kind);
 }
 
 async function* events<T>(resource: Resource, batches: AsyncIterable<WatchItem[]>): AsyncGenerator<WatchEvent<T>> {

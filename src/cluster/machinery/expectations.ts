@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import { isFault } from '#lib/errors.ts';
 
 /** After this long, in milliseconds, what was expected is taken as missed, and the copy is believed. */
 const patienceMs = 5 * 60_000;
@@ -24,7 +25,16 @@ export class Expectations {
     this.#entry(key).deletions.add(uid);
   }
 
-  /** It was seen, or it failed. */
+  /** A creation failed. It is open still where the error does not say that there will be none. */
+  creationFailed(key: string, error: unknown): void {
+    if (!isFault(error, 'timeout')) this.creationEnded(key);
+  }
+
+  deletionFailed(key: string, uid: string, error: unknown): void {
+    if (!isFault(error, 'timeout')) this.deletionEnded(key, uid);
+  }
+
+  /** It was seen. */
   creationEnded(key: string): void {
     const entry = this.#open.get(key);
     if (entry && entry.creations > 0) entry.creations--;

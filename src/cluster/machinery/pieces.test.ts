@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod } from '#api/kube/types.ts';
+import { Fault } from '#lib/errors.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import type { AnyCondition } from './conditions.ts';
 import { withCondition } from './conditions.ts';
@@ -30,6 +31,20 @@ test('expectations hold until the informer shows them, or five minutes', async (
   await clock.advance(299_000);
   assert.ok(!expectations.met('a'));
   await clock.advance(1001);
+  assert.ok(expectations.met('a'));
+});
+
+test('a write whose outcome is not known stays expected; one that was refused does not', () => {
+  const expectations = new Expectations(new VirtualClock());
+  expectations.expectCreations('a', 1);
+  expectations.creationFailed('a', new Fault('timeout', 'no answer'));
+  assert.ok(!expectations.met('a'));
+  expectations.creationFailed('a', new Fault('unavailable', 'refused'));
+  assert.ok(expectations.met('a'));
+  expectations.expectDeletion('a', 'u1');
+  expectations.deletionFailed('a', 'u1', new Fault('timeout', 'no answer'));
+  assert.ok(!expectations.met('a'));
+  expectations.deletionFailed('a', 'u1', new Fault('internal', 'the disk is full'));
   assert.ok(expectations.met('a'));
 });
 

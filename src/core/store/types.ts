@@ -8,6 +8,9 @@
  * revision R delivers every change with revision >= R in order, once. A *lease* is a time to live; keys
  * attached to it are deleted when it ends. A resolved write is on disk (with `durability: 'disk'`).
  *
+ * A write that fails has not happened and will not, with one exception: after a `timeout` it may have, or may yet; a
+ * watch tells. (The embedded and the memory store never answer so.)
+ *
  * A value handed over or handed out is not changed afterwards by either side. Within one transaction a key
  * may be written once (`invalid`); its reads see its own earlier writes.
  *

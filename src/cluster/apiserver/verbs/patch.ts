@@ -1,4 +1,4 @@
-import { decodeValue, parseJson } from '#api/kube/decode.ts';
+import { decodeOwn, decodeValue, parseJson } from '#api/kube/decode.ts';
 import type { FieldValidation } from '#api/kube/decode.ts';
 import { applyJsonPatch, applyMergePatch } from '#api/kube/merge-patch.ts';
 import { messageOfKind } from '#api/kube/schema.ts';
@@ -45,9 +45,17 @@ export function parsePatch(bytes: Buffer, mediaType: string): PatchBody {
 export function patchChange({ type, value }: PatchBody, kind: GroupVersionKind, validation: FieldValidation, context: Context): Change {
   return (old) => {
     const patched = apply(type, copyOf(old), value, kind);
-    const decoded = decode(patched, kind);
+    const decoded = decoding(() => decodeValue(patched, kind));
     applyFindings(decoded.findings, { validation, warnings: context.warnings });
     return decoded.object;
+  };
+}
+
+/** The same of a patch from this process. */
+export function ownPatchChange({ type, value }: PatchBody, kind: GroupVersionKind): Change {
+  return (old) => {
+    const patched = apply(type, copyOf(old), value, kind);
+    return decoding(() => decodeOwn(patched, kind));
   };
 }
 
@@ -67,9 +75,9 @@ function apply(type: PatchType, object: KubeObject, value: unknown, kind: GroupV
   }
 }
 
-function decode(patched: unknown, kind: GroupVersionKind): ReturnType<typeof decodeValue> {
+function decoding<T>(decode: () => T): T {
   try {
-    return decodeValue(patched, kind);
+    return decode();
   } catch (error) {
     throw rejected(error, 400);
   }

@@ -43,7 +43,7 @@ export async function executeOnSlice({ client, signal }: ControllerContext, key:
     } else if (operation.do === 'update') await client.update(slicesRef, slice, { signal });
     else await client.delete(slicesRef, name, { namespace, signal });
   } catch (error) {
-    if (operation.do === 'create') expected.creationEnded(key);
+    if (operation.do === 'create') expected.creationFailed(key, error);
     if (!isFault(error, 'not-found') && !isTerminating(error)) throw error;
   }
 }

@@ -45,7 +45,7 @@ async function createPod({ context, expectations, kind }: ReplicaExecutor, set: 
     events.record(kind.component, set, 'Normal', 'SuccessfulCreate', `Created pod: ${metadata.name}`);
     return undefined;
   } catch (error) {
-    expectations.creationEnded(keyOf(set));
+    expectations.creationFailed(keyOf(set), error);
     // In a namespace that goes away there is nothing to say, and nothing to try again.
     const message = `Error creating: ${messageOf(error)}`;
     if (!isFault(error, 'not-found') && !/being terminated/.test(message)) events.record(kind.component, set, 'Warning', 'FailedCreate', message);
@@ -76,7 +76,7 @@ async function deletePod({ context, expectations, kind }: ReplicaExecutor, set: 
     events.record(kind.component, set, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
     return undefined;
   } catch (error) {
-    expectations.deletionEnded(keyOf(set), uid);
+    expectations.deletionFailed(keyOf(set), uid, error);
     if (isFault(error, 'not-found', 'conflict')) return undefined;
     events.record(kind.component, set, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
     return { reason: 'FailedDelete', message: messageOf(error) };

@@ -1,5 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
-import { Fault, isFault } from '#lib/errors.ts';
+import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import { checkKey, checkValue } from '../keys.ts';
 import type { Change, Entry, Leases, RangeOptions, RangeResult, ReadOptions, Store, Transaction, TransactionResult, WatchOptions } from '../types.ts';
@@ -104,7 +104,12 @@ export class MvccStore implements Store {
     }
     if (revision <= this.#compacted) throw new Fault('expired', `revision ${revision} has been compacted already (up to ${this.#compacted})`);
     this.#compacted = revision;
-    await this.#backend.compact(revision, this.#revision, this.#index.compact(revision));
+    try {
+      await this.#backend.compact(revision, this.#revision, this.#index.compact(revision));
+    } catch (error) {
+      // Nothing of it is read any more; the next start drops it from the backend.
+      throw new Fault('internal', `the store could not compact: ${messageOf(error)}; look for a full or failing disk`, { cause: error });
+    }
   }
 
   async close(): Promise<void> {

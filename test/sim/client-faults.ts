@@ -1,0 +1,78 @@
+import type { Clock } from '#lib/clock.ts';
+import { Fault } from '#lib/errors.ts';
+import type { KubeClient, ResourceRef, WatchEvent, WatchOptions } from '#client/kube/types.ts';
+import type { Chance } from './chance.ts';
+import type { Faults } from './faults.ts';
+import { slowest } from './faults.ts';
+
+/** The API server as it can be reached now. */
+export interface Served {
+  client: KubeClient;
+  /** Rejects with `unavailable` when the server is killed. */
+  died: Promise<never>;
+}
+
+export interface FaultyClientOptions {
+  /** Undefined while there is no server. */
+  server: () => Served | undefined;
+  clock: Clock;
+  chance: Chance;
+  faults: Faults;
+  /** From another machine: an answer may be lost on its way. */
+  remote: boolean;
+}
+
+/** A client whose requests and watches fail as those over a network do. */
+export function faultyClient(options: FaultyClientOptions): KubeClient {
+  const { server, clock, chance, faults, remote } = options;
+  const call = async <T>(run: (client: KubeClient) => Promise<T>): Promise<T> => {
+    if (chance.happens(faults.request.slow)) await clock.sleep(chance.between(1, slowest.request));
+    if (chance.happens(faults.request.refused)) throw new Fault('unavailable', 'the request was refused; try again');
+    const served = serverOf(server);
+    const lost = remote && chance.happens(faults.request.lost);
+    const answer = await Promise.race([run(served.client), served.died]);
+    if (lost) throw new Fault('unavailable', 'the connection broke before the answer');
+    return answer;
+  };
+  return {
+    get: (ref, name, namespace, more) => call((client) => client.get(ref, name, namespace, more)),
+    list: (ref, more) => call((client) => client.list(ref, more)),
+    create: (ref, object, more) => call((client) => client.create(ref, object, more)),
+    update: (ref, object, more) => call((client) => client.update(ref, object, more)),
+    patch: (ref, name, patch, more) => call((client) => client.patch(ref, name, patch, more)),
+    delete: (ref, name, more) => call((client) => client.delete(ref, name, more)),
+    request: (method, path, body, more) => call((client) => client.request(method, path, body, more)),
+    stream: (path, more) => call((client) => client.stream(path, more)),
+    watch: <T>(ref: ResourceRef, watching: WatchOptions) => watch<T>(options, ref, watching),
+  };
+}
+
+function serverOf(server: () => Served | undefined): Served {
+  const served = server();
+  if (!served) throw new Fault('unavailable', 'the API server does not run');
+  return served;
+}
+
+async function* watch<T>({ server, clock, chance, faults }: FaultyClientOptions, ref: ResourceRef, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+  if (chance.happens(faults.request.refused)) throw new Fault('unavailable', 'the watch was refused; try again');
+  if (chance.happens(faults.watch.expired)) throw new Fault('expired', 'too old resource version');
+  const { client, died } = serverOf(server);
+  const events = client.watch<T>(ref, options)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await Promise.race([events.next(), died]);
+      if (next.done === true) return;
+      if (chance.happens(faults.watch.slow)) await clock.sleep(chance.between(1, slowest.watch), options.signal);
+      if (chance.happens(faults.watch.expired)) throw new Fault('expired', 'the watch fell behind; list again');
+      if (chance.happens(faults.watch.broken)) {
+        // At times as an error, at times as an end.
+        if (chance.happens(0.5)) return;
+        throw new Fault('unavailable', 'the watch broke');
+      }
+      yield next.value;
+      if (chance.happens(faults.watch.repeated)) yield next.value;
+    }
+  } finally {
+    void events.return?.(undefined)?.catch(() => {});
+  }
+}

@@ -1,0 +1,193 @@
+import type { Lease, Node, Pod, PodStatus } from '#api/kube/types.ts';
+import type { Clock } from '#lib/clock.ts';
+import { every, isoSeconds, isoTime } from '#lib/clock.ts';
+import { isFault } from '#lib/errors.ts';
+import type { Logger } from '#lib/log.ts';
+import { leases, nodes, pods } from '#client/kube/resources.ts';
+import type { KubeClient } from '#client/kube/types.ts';
+import { conditionOf, isTrue, withCondition } from '#cluster/machinery/conditions.ts';
+import { runController } from '#cluster/machinery/controller.ts';
+import { sameJson } from '#cluster/machinery/equal.ts';
+import { createInformer } from '#cluster/machinery/informer.ts';
+import { isFinishedPod } from '#cluster/machinery/pods.ts';
+import { WorkQueue } from '#cluster/machinery/queue.ts';
+import type { Informer } from '#cluster/machinery/types.ts';
+import type { Chance } from './chance.ts';
+import type { Served } from './client-faults.ts';
+import { faultyClient } from './client-faults.ts';
+import type { Faults } from './faults.ts';
+import { ProcessClock } from './process-clock.ts';
+
+const heartbeatMs = 10_000;
+const statusMs = 300_000;
+const leaseNamespace = 'kube-node-lease';
+/** Slowest start of a pod, and how long after it one may turn bad, in milliseconds. */
+const slowestStartMs = 4000;
+const latestTroubleMs = 60_000;
+const longestFlapMs = 15_000;
+/** A pod of this image never becomes ready. */
+export const brokenImage = 'web:broken';
+
+export interface NodeOptions {
+  name: string;
+  /** Makes its pods' addresses its own. */
+  number: number;
+  clock: Clock;
+  log: Logger;
+  chance: Chance;
+  faults: Faults;
+  server: () => Served | undefined;
+}
+
+/** What runs on the machine, whether or not its kubelet does. Times are of the world's clock. */
+interface Workload {
+  ip: string;
+  readyAt: number;
+  /** Out of order from then until then; for good where there is no end. */
+  trouble?: { from: number; until?: number };
+  endsAt?: number;
+}
+
+/** A machine with a kubelet that keeps the promises of a real one, and starts nothing. */
+export class SimNode {
+  readonly name: string;
+  readonly #options: NodeOptions;
+  /** By pod uid. */
+  readonly #workloads = new Map<string, Workload>();
+  #process: { clock: ProcessClock; stop: AbortController } | undefined;
+  #addresses = 0;
+
+  constructor(options: NodeOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get running(): boolean {
+    return this.#process !== undefined;
+  }
+
+  /** Starts the kubelet. It finds again what it left. */
+  start(): void {
+    if (this.#process) return;
+    const { server, chance, faults, log, name } = { ...this.#options };
+    const clock = new ProcessClock(this.#options.clock);
+    const stop = new AbortController();
+    this.#process = { clock, stop };
+    const client = faultyClient({ server, clock, chance, faults, remote: true });
+    every(clock, heartbeatMs, () => this.#beat(client, clock).catch((error: unknown) => log.debug('no heartbeat', { node: name, error })));
+    void this.#beat(client, clock).catch(() => {});
+    this.#follow(client, clock, stop.signal);
+  }
+
+  /** The kubelet is gone, or cut off; what it started runs on. */
+  lose(): void {
+    this.#process?.clock.kill();
+    this.#process = undefined;
+  }
+
+  /** The machine is gone, with all that ran. */
+  crash(): void {
+    this.lose();
+    this.#workloads.clear();
+  }
+
+  async #beat(client: KubeClient, clock: Clock): Promise<void> {
+    await this.#keepNode(client, clock);
+    const renewTime = isoTime(clock.now()).replace('Z', '000Z');
+    const lease: Lease = {
+      apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: this.name, namespace: leaseNamespace },
+      spec: { holderIdentity: this.name, leaseDurationSeconds: 40, renewTime },
+    };
+    try {
+      await client.patch(leases, this.name, { type: 'merge', body: { spec: lease.spec } }, { namespace: leaseNamespace });
+    } catch (error) {
+      if (!isFault(error, 'not-found')) throw error;
+      await client.create(leases, lease);
+    }
+  }
+
+  async #keepNode(client: KubeClient, clock: Clock): Promise<void> {
+    const now = isoSeconds(clock.now());
+    const ready = { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'simulated', lastHeartbeatTime: now };
+    try {
+      const { status } = await client.get<Node>(nodes, this.name);
+      const known = conditionOf(status?.conditions, 'Ready');
+      const age = known?.lastHeartbeatTime === undefined ? Infinity : clock.now() - Date.parse(known.lastHeartbeatTime);
+      if (known?.status === 'True' && age < statusMs) return;
+      const conditions = withCondition(status?.conditions, ready, now);
+      await client.patch(nodes, this.name, { type: 'strategic', body: { status: { conditions } } }, { subresource: 'status' });
+    } catch (error) {
+      if (!isFault(error, 'not-found')) throw error;
+      const room = { cpu: '4', memory: '8Gi', pods: '110' };
+      const status = { capacity: room, allocatable: room, conditions: [{ ...ready, lastTransitionTime: now }] };
+      await client.create<Node>(nodes, {
+        apiVersion: 'v1', kind: 'Node', metadata: { name: this.name, labels: { 'kubernetes.io/hostname': this.name } }, spec: {}, status,
+      });
+    }
+  }
+
+  #follow(client: KubeClient, clock: ProcessClock, signal: AbortSignal): void {
+    const { log } = this.#options;
+    const queue = new WorkQueue({ clock });
+    const informer = createInformer<Pod>({ client, ref: pods, clock, log, signal, fieldSelector: `spec.nodeName=${this.name}` });
+    informer.onChange(({ type, object }) => {
+      if (type === 'DELETED') this.#workloads.delete(object.metadata.uid ?? '');
+      else queue.add(`${object.metadata.namespace}/${object.metadata.name}`);
+    });
+    const reconcile = (key: string): Promise<number | undefined> => this.#sync(key, informer, client, clock);
+    void runController({ name: `kubelet-${this.name}`, queue, workers: 4, synced: [informer.synced], reconcile, signal, log, clock });
+  }
+
+  async #sync(key: string, informer: Informer<Pod>, client: KubeClient, clock: Clock): Promise<number | undefined> {
+    const pod = informer.get(key);
+    if (!pod) return undefined;
+    const { uid = '', name = '', namespace, deletionTimestamp } = pod.metadata;
+    const now = clock.now();
+    const workload = this.#workloads.get(uid);
+    if (deletionTimestamp !== undefined) {
+      if (workload && workload.endsAt === undefined) workload.endsAt = now + this.#options.chance.between(0, Math.min(3000, (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000));
+      if (workload?.endsAt !== undefined && workload.endsAt > now) return workload.endsAt - now;
+      await client.delete(pods, name, { namespace, gracePeriodSeconds: 0, preconditions: { uid } }).catch((error: unknown) => {
+        if (!isFault(error, 'not-found', 'conflict')) throw error;
+      });
+      return undefined;
+    }
+    if (isFinishedPod(pod)) return undefined;
+    const own = workload ?? this.#begin(uid, pod, now);
+    const status = statusOf(pod, own, now);
+    if (!sameJson(status, pod.status)) {
+      await client.patch(pods, name, { type: 'merge', body: { metadata: { uid }, status } }, { namespace, subresource: 'status' }).catch((error: unknown) => {
+        // Another pod has the name by now; what became of this one the informer will tell.
+        if (!isFault(error, 'not-found', 'conflict')) throw error;
+      });
+    }
+    const next = [own.readyAt, own.trouble?.from, own.trouble?.until].filter((at) => at !== undefined && at > now) as number[];
+    return next.length > 0 && status.phase !== 'Failed' ? Math.min(...next) - now : undefined;
+  }
+
+  #begin(uid: string, pod: Pod, now: number): Workload {
+    const { chance, faults, number } = this.#options;
+    const address = ++this.#addresses;
+    const readyAt = pod.spec.containers[0]?.image === brokenImage ? Infinity : now + chance.between(50, slowestStartMs);
+    const workload: Workload = { ip: `10.${128 + number}.${address >> 8}.${address & 255}`, readyAt };
+    const from = now + chance.between(0, latestTroubleMs);
+    if (chance.happens(faults.pod.failing)) workload.trouble = { from };
+    else if (chance.happens(faults.pod.flapping)) workload.trouble = { from, until: from + chance.between(500, longestFlapMs) };
+    this.#workloads.set(uid, workload);
+    return workload;
+  }
+}
+
+function statusOf(pod: Pod, { ip, readyAt, trouble }: Workload, now: number): PodStatus {
+  const troubled = trouble !== undefined && now >= trouble.from && (trouble.until === undefined || now < trouble.until);
+  const failed = troubled && trouble.until === undefined;
+  const ready = now >= readyAt && !troubled;
+  const before = pod.status?.conditions ?? [];
+  const same = isTrue(before, 'Ready') === ready && conditionOf(before, 'Ready') !== undefined;
+  const conditions = same ? before : withCondition(before, { type: 'Ready', status: ready ? 'True' : 'False' }, isoSeconds(now));
+  return {
+    ...pod.status, conditions, podIP: ip, podIPs: [{ ip }], hostIP: '192.0.2.9',
+    phase: failed ? 'Failed' : now >= readyAt ? 'Running' : 'Pending',
+    startTime: pod.status?.startTime ?? isoSeconds(now),
+  };
+}
