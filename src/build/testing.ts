@@ -29,11 +29,15 @@ import type { Builder } from './types.ts';
 export type ContextFiles = Readonly<Record<string, string | Buffer>>;
 
 export interface BuildBed {
+  /** Holds everything; the builder's own is in `build`. */
+  directory: string;
   builder: Builder;
   images: Images;
   snapshots: Snapshots;
   /** Builds from files given by name; returns what the build said. */
   build(files: ContextFiles, changes?: Partial<BuildOptions>): Promise<{ said: string; error?: string; code?: unknown }>;
+  /** Builds from a context archive. */
+  buildFrom(context: Readable, changes?: Partial<BuildOptions>): Promise<{ said: string; error?: string; code?: unknown; fault?: unknown }>;
   /** Reads a file of an image. */
   read<T>(image: string, use: (root: string) => Promise<T>): Promise<T>;
   end(): Promise<void>;
@@ -58,18 +62,21 @@ export async function openBuildBed(): Promise<BuildBed> {
   const sandboxes = await openSandboxes({ root: join(directory, 'sandboxes'), ...around });
   const networks = { get: () => undefined } as unknown as Networks;
   const builder = await openBuilder({ root: join(directory, 'build'), images, snapshots, containers, sandboxes, networks, files: kernel.files, nameservers: () => [], ...around });
+  const buildFrom: BuildBed['buildFrom'] = async (context, changes = {}) => {
+    const messages: JsonMessage[] = [];
+    const failed = await builder.build({ ...defaults, ...changes }, context, (m) => void messages.push(m), new AbortController().signal).then(
+      () => undefined,
+      (error: Fault) => error,
+    );
+    return { said: messages.map((m) => m.stream ?? '').join(''), error: failed?.message, code: failed?.details?.exitCode, fault: failed };
+  };
   return {
+    directory,
     builder,
     images,
     snapshots,
-    async build(files, changes = {}) {
-      const messages: JsonMessage[] = [];
-      const failed = await builder.build({ ...defaults, ...changes }, contextOf(files), (m) => void messages.push(m), new AbortController().signal).then(
-        () => undefined,
-        (error: Fault) => error,
-      );
-      return { said: messages.map((m) => m.stream ?? '').join(''), error: failed?.message, code: failed?.details.exitCode };
-    },
+    buildFrom,
+    build: (files, changes) => buildFrom(contextOf(files), changes),
     async read(name, use) {
       const image = images.get(name);
       if (!image) throw new Error(`no image ${name}`);

@@ -16,6 +16,8 @@ export async function storeLayer(content: Content, tar: AsyncIterable<Uint8Array
   const gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: 256 * 1024 });
   const input = Readable.from(hashed(), { objectMode: false, highWaterMark: 256 * 1024 });
   input.on('error', (error) => gzip.destroy(error));
+  // It may fail before anyone reads from it; the reader is told then.
+  gzip.on('error', () => {});
   input.pipe(gzip);
   const ingest = await content.ingest(ref);
   try {

@@ -175,7 +175,14 @@ function xattrsOf(pax: PaxRecords, name: string): Map<string, Buffer> {
   return xattrs;
 }
 
+/** The largest ids of users, groups and devices; the one above means “leave it as it is” to chown(2). */
+const largestId = 2 ** 32 - 2;
+
 function checked(entry: TarEntry): TarEntry {
+  const { uid, gid, devMajor, devMinor } = entry;
+  for (const [what, a, b] of [['owner', uid, gid], ['device', devMajor, devMinor]] as const) {
+    if (a > largestId || b > largestId) throw new Fault('invalid', `tar: ${JSON.stringify(entry.name.slice(0, 80))}: the ${what} ${a}:${b} is beyond what Linux has`);
+  }
   for (const text of [entry.name, entry.linkName]) {
     if (text.includes('\ufffd')) {
       throw new Fault('invalid', `tar: the name ${JSON.stringify(text.slice(0, 80))} is not valid UTF-8; rename the file`);

@@ -1,4 +1,4 @@
-import { constants, lstatSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, lstatSync, mkdirSync, openSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { Fault, codeOf, isFault } from '#lib/errors.ts';
 import type { Files } from '#sys/fs/types.ts';
@@ -66,7 +66,7 @@ export class ConfinedTree {
   clear(path: string): { wasWhiteout: boolean } {
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (!found) return { wasWhiteout: false };
-    rmSync(path, { recursive: true, force: true });
+    remove(path, 0);
     // The remembered directory may be what was removed, or have been reached through it. It stays open, since
     // `path` may be below it, and is looked up anew the next time.
     this.#stale = true;
@@ -117,6 +117,36 @@ export class ConfinedTree {
     // The name below was deleted by this layer and is made anew: what lower layers hold there stays hidden.
     if (found) this.#files.setXattr(place, opaqueXattr, Buffer.from('y'));
   }
+}
+
+/** Levels of directories that are removed; the kernel takes no deeper path at once. */
+const mostDepth = 2048;
+
+/** Each directory is opened, following no link, before what is in it is removed: a container may swap it for a link meanwhile. */
+function remove(path: string | Buffer, depth: number): void {
+  if (depth > mostDepth) throw new Fault('too-large', `a tree is more than ${mostDepth} directories deep; remove it by hand`);
+  try {
+    unlinkSync(path);
+    return;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    if (codeOf(error) !== 'EISDIR') throw error;
+  }
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    // it became something else
+    if (codeOf(error) === 'ENOTDIR' || codeOf(error) === 'ELOOP' || codeOf(error) === 'ENOENT') return remove(path, depth + 1);
+    throw error;
+  }
+  try {
+    // names may be of any bytes
+    for (const name of readdirSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' })) remove(Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]), depth + 1);
+  } finally {
+    closeSync(fd);
+  }
+  rmdirSync(path);
 }
 
 /** Whether it is overlayfs' mark of a deleted name: a character device 0/0. */

@@ -11,7 +11,12 @@ export const layerLimits = {
   entries: 4 * 1024 * 1024,
   /** Bytes of one layer when unpacked. */
   bytes: 512 * 1024 ** 3,
+  /** Bytes of the disk that stay free for everything else, or a twentieth of a disk where that is less. */
+  reserveBytes: 256 * 1024 ** 2,
 } as const;
+
+/** Bytes written between two looks at what is free, at least and at most. */
+const lookBytes = { least: 1024 ** 2, most: 64 * 1024 ** 2 } as const;
 
 const whiteoutPrefix = '.wh.';
 const opaqueMark = '.wh..wh..opq';
@@ -31,6 +36,7 @@ export class LayerWriter {
   readonly #tree: ConfinedTree;
   readonly #whiteouts: boolean;
   readonly #directories = new Map<string, { components: readonly string[]; mtime: bigint }>();
+  #lookAt: number = lookBytes.least;
   #file: { fd: number; path: string; entry: TarEntry } | undefined;
 
   /** `whiteouts: false` takes `.wh.` names as any other, for archives that are no layers. */
@@ -66,6 +72,7 @@ export class LayerWriter {
     if (!this.#file) return;
     this.bytes += chunk.length;
     if (this.bytes > layerLimits.bytes) throw new Fault('too-large', `layer: more than ${layerLimits.bytes} bytes`);
+    if (this.bytes >= this.#lookAt) this.#look();
     for (let at = 0; at < chunk.length; ) at += writeSync(this.#file.fd, chunk, at);
   }
 
@@ -92,6 +99,16 @@ export class LayerWriter {
     if (this.#file) closeSync(this.#file.fd);
     this.#file = undefined;
     this.#tree.close();
+  }
+
+  /** A few bytes may unpack to very many: others need the disk too. */
+  #look(): void {
+    const { total, available } = this.#files.space(`${this.#tree.directory([])}/.`);
+    const reserve = Math.min(layerLimits.reserveBytes, total / 20);
+    if (available < reserve) {
+      throw new Fault('exhausted', `layer: no space left for it: after ${this.bytes} bytes less than ${(reserve / 1024 ** 2).toFixed(1)} MiB of the disk are free, which unpacking leaves alone; remove images or containers that are not needed`);
+    }
+    this.#lookAt = this.bytes + Math.min(Math.max((available - reserve) / 2, lookBytes.least), lookBytes.most);
   }
 
   #make(entry: TarEntry, parents: readonly string[], name: string, path: string): void {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { Semaphore } from '#lib/async.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
-import { Fault, messageOf } from '#lib/errors.ts';
+import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import { ownWorker } from '#lib/own-modules.ts';
 import type { Digest } from '#core/content/types.ts';
 import type { Unpacked, UnpackReply, UnpackRequest } from './messages.ts';
@@ -40,8 +40,9 @@ export class UnpackPool {
         this.#give(worker);
         return result;
       } catch (error) {
-        // Whatever state it is in, the next job gets a fresh one.
-        await worker.terminate();
+        // A refused archive leaves it as it was; after anything else, whatever state it is in, the next job gets a fresh one.
+        if (isFault(error, 'invalid', 'too-large', 'not-implemented')) this.#give(worker);
+        else await worker.terminate();
         throw error;
       }
     });
