@@ -116,9 +116,11 @@ describe('kubelet: pods', { skip: whyNoContainers() }, () => {
   });
 
   it('refuses by name what it cannot do', async () => {
-    node.run('claim', { volumes: [{ name: 'disk', persistentVolumeClaim: { claimName: 'x' } }] });
-    const pod = await node.until('claim', 'refused', (seen) => seen?.status?.phase === 'Failed');
-    assert.equal(pod.status!.reason, 'UnsupportedFeature');
-    assert.match(pod.status!.message!, /volume disk: the source persistentVolumeClaim is not supported/);
+    node.run('tuned', { securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '1' }] } });
+    node.run('foreign', { os: { name: 'windows' } });
+    const tuned = await node.until('tuned', 'refused', (seen) => seen?.status?.phase === 'Failed');
+    assert.deepEqual([tuned.status!.reason, tuned.status!.message], ['SysctlForbidden', 'forbidden sysctl: "kernel.msgmax" not allowlisted']);
+    const foreign = await node.until('foreign', 'refused', (seen) => seen?.status?.phase === 'Failed');
+    assert.equal(foreign.status!.reason, 'PodOSNotSupported');
   });
 });

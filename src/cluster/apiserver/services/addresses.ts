@@ -43,7 +43,7 @@ export function addressPool(core: Core, cidr: Cidr): AddressPool {
         spec.clusterIPs ??= [address];
         checkRange(request, cidr, address);
       } else spec.clusterIPs ??= ['None'];
-      setFamilies(service);
+      setFamilies(request, service);
       take(request, held, keysOf(service), (key) => {
         const message = `failed to allocate IP ${key.slice(prefix.length)}: provided IP is already allocated`;
         const exists = used().has(key.slice(prefix.length));
@@ -65,10 +65,17 @@ function clear({ spec }: Service): void {
   delete spec.ipFamilyPolicy;
 }
 
-function setFamilies({ spec }: Service): void {
+/** The cluster has IPv4 alone; a Service that would rather have both families gets the one. */
+function setFamilies({ resource, name }: AdmissionRequest, { spec }: Service): void {
   if (spec.type === 'ExternalName') return;
+  const refuse = (field: string, value: unknown, detail: string): Error => invalidObject(resource, name, [fieldError.invalid(`spec.${field}`, value, detail)]);
   spec.ipFamilies ??= ['IPv4'];
   spec.ipFamilyPolicy ??= 'SingleStack';
+  const foreign = spec.ipFamilies.findIndex((family) => family !== 'IPv4');
+  if (foreign >= 0) throw refuse(`ipFamilies[${foreign}]`, spec.ipFamilies[foreign], 'not configured on this cluster');
+  if (spec.ipFamilyPolicy === 'RequireDualStack') {
+    throw refuse('ipFamilyPolicy', spec.ipFamilyPolicy, 'this cluster is not configured for dual-stack services');
+  }
 }
 
 function checkRange({ resource, name }: AdmissionRequest, cidr: Cidr, address: string): void {

@@ -2,13 +2,15 @@
 import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
 import { dnsLabelErrors, envVarNameErrors, portNameErrors, portNumberErrors, qualifiedNameErrors } from '#api/kube/names.ts';
 import { compareQuantities } from '#api/kube/quantity.ts';
-import type { Container, ContainerPort, EnvVar, IntOrString, LifecycleHandler, Probe, ResourceRequirements, VolumeMount } from '#api/kube/types.ts';
-import { nonNegative } from '../resource.ts';
+import type { Container, ContainerPort, EnvVar, IntOrString, ResourceRequirements, VolumeMount } from '#api/kube/types.ts';
+import { validateFieldRef, validateResourceFieldRef } from './downward-validation.ts';
+import { validateLocalPath } from './path-validation.ts';
 import { validateSecurity } from './security-validation.ts';
 
 export const protocols = ['SCTP', 'TCP', 'UDP'];
 const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
 const messagePolicies = ['FallbackToLogsOnError', 'File'];
+const propagations = ['Bidirectional', 'HostToContainer', 'None'];
 
 /** The checks that hold for init, ordinary and ephemeral containers alike. */
 export function validateContainer(container: Container, path: string, volumes: ReadonlySet<string>): FieldError[] {
@@ -23,7 +25,7 @@ export function validateContainer(container: Container, path: string, volumes: R
     ...oneOf(`${path}.terminationMessagePolicy`, container.terminationMessagePolicy, messagePolicies),
     ...validatePorts(container.ports ?? [], `${path}.ports`),
     ...validateEnv(container.env ?? [], `${path}.env`),
-    ...validateMounts(container.volumeMounts ?? [], `${path}.volumeMounts`, volumes),
+    ...validateMounts(container, `${path}.volumeMounts`, volumes),
     ...validateResources(container.resources ?? {}, `${path}.resources`),
     ...validateSecurity(container.securityContext, `${path}.securityContext`),
   );
@@ -32,51 +34,6 @@ export function validateContainer(container: Container, path: string, volumes: R
     if (given === 0) errors.push(fieldError.invalid(`${path}.envFrom[${index}]`, '', 'must specify one of: `configMapRef` or `secretRef`'));
     if (given > 1) errors.push(fieldError.invalid(`${path}.envFrom[${index}]`, '', 'may not have more than one field specified at a time'));
   }
-  return errors;
-}
-
-/** For containers that run: probes and hooks. */
-export function validateProbes(container: Container, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const hook of ['postStart', 'preStop'] as const) {
-    const handler = container.lifecycle?.[hook];
-    if (handler !== undefined) errors.push(...validateHandler(handler, `${path}.lifecycle.${hook}`));
-  }
-  for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
-    const probe = container[name];
-    if (probe === undefined) continue;
-    errors.push(...validateProbe(probe, `${path}.${name}`));
-    if (name !== 'readinessProbe' && probe.successThreshold !== 1) {
-      errors.push(fieldError.invalid(`${path}.${name}.successThreshold`, probe.successThreshold, 'must be 1'));
-    }
-  }
-  return errors;
-}
-
-function validateProbe(probe: Probe, path: string): FieldError[] {
-  return [
-    ...validateHandler(probe, path),
-    ...nonNegative(`${path}.initialDelaySeconds`, probe.initialDelaySeconds),
-    ...nonNegative(`${path}.timeoutSeconds`, probe.timeoutSeconds),
-    ...nonNegative(`${path}.periodSeconds`, probe.periodSeconds),
-    ...nonNegative(`${path}.successThreshold`, probe.successThreshold),
-    ...nonNegative(`${path}.failureThreshold`, probe.failureThreshold),
-  ];
-}
-
-function validateHandler(handler: LifecycleHandler & Pick<Probe, 'grpc'>, path: string): FieldError[] {
-  const errors: FieldError[] = [];
-  const given = (['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'] as const).filter((key) => handler[key] !== undefined);
-  for (const key of given.slice(1)) errors.push(fieldError.forbidden(`${path}.${key}`, 'may not specify more than 1 handler type'));
-  if (given.length === 0) errors.push(fieldError.required(path, 'must specify a handler type'));
-  if (handler.exec !== undefined && (handler.exec.command ?? []).length === 0) errors.push(fieldError.required(`${path}.exec.command`));
-  const { httpGet, tcpSocket, grpc } = handler;
-  if (httpGet !== undefined) {
-    if (!httpGet.path) errors.push(fieldError.required(`${path}.httpGet.path`));
-    errors.push(...validatePortReference(httpGet.port, `${path}.httpGet.port`), ...oneOf(`${path}.httpGet.scheme`, httpGet.scheme, ['HTTP', 'HTTPS']));
-  }
-  if (tcpSocket !== undefined) errors.push(...validatePortReference(tcpSocket.port, `${path}.tcpSocket.port`));
-  if (grpc !== undefined) errors.push(...validatePortReference(grpc.port, `${path}.grpc.port`));
   return errors;
 }
 
@@ -116,6 +73,9 @@ function validateEnv(env: readonly EnvVar[], path: string): FieldError[] {
     if (given === 0) errors.push(fieldError.invalid(`${at}.valueFrom`, '', `must specify one of: ${sources}`));
     if (item.value) errors.push(fieldError.invalid(`${at}.valueFrom`, '', 'may not be specified when `value` is not empty'));
     else if (given > 1) errors.push(fieldError.invalid(`${at}.valueFrom`, '', 'may not have more than one field specified at a time'));
+    const { fieldRef, resourceFieldRef } = item.valueFrom;
+    if (fieldRef !== undefined) errors.push(...validateFieldRef(fieldRef, `${at}.valueFrom.fieldRef`, 'variable'));
+    if (resourceFieldRef !== undefined) errors.push(...validateResourceFieldRef(resourceFieldRef, `${at}.valueFrom.resourceFieldRef`, 'variable'));
     for (const ref of ['configMapKeyRef', 'secretKeyRef'] as const) {
       const selector = item.valueFrom[ref];
       if (selector !== undefined && !selector.name) errors.push(fieldError.required(`${at}.valueFrom.${ref}.name`));
@@ -125,9 +85,9 @@ function validateEnv(env: readonly EnvVar[], path: string): FieldError[] {
   });
 }
 
-function validateMounts(mounts: readonly VolumeMount[], path: string, volumes: ReadonlySet<string>): FieldError[] {
+function validateMounts(container: Container, path: string, volumes: ReadonlySet<string>): FieldError[] {
   const places = new Set<string>();
-  return mounts.flatMap((mount, index) => {
+  return (container.volumeMounts ?? []).flatMap((mount, index) => {
     const at = `${path}[${index}]`;
     const errors: FieldError[] = [];
     if (!mount.name) errors.push(fieldError.required(`${at}.name`));
@@ -137,15 +97,15 @@ function validateMounts(mounts: readonly VolumeMount[], path: string, volumes: R
     places.add(mount.mountPath);
     for (const key of ['subPath', 'subPathExpr'] as const) errors.push(...validateLocalPath(mount[key], `${at}.${key}`));
     if (mount.subPath && mount.subPathExpr) errors.push(fieldError.invalid(`${at}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
-    return errors;
+    return [...errors, ...validatePropagation(mount, container, `${at}.mountPropagation`)];
   });
 }
 
-/** A path that stays below where it starts. */
-export function validateLocalPath(value: string | undefined, path: string): FieldError[] {
-  if (value === undefined || value === '') return [];
-  if (value.startsWith('/')) return [fieldError.invalid(path, value, 'must be a relative path')];
-  return value.split('/').includes('..') ? [fieldError.invalid(path, value, "must not contain '..'")] : [];
+function validatePropagation({ mountPropagation: propagation }: VolumeMount, { securityContext }: Container, path: string): FieldError[] {
+  if (propagation === undefined) return [];
+  if (!propagations.includes(propagation)) return [fieldError.notSupported(path, propagation, propagations)];
+  if (propagation !== 'Bidirectional' || securityContext?.privileged === true) return [];
+  return [fieldError.forbidden(path, 'Bidirectional mount propagation is available only to privileged containers')];
 }
 
 function validateResources(resources: ResourceRequirements, path: string): FieldError[] {

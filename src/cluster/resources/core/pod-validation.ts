@@ -5,9 +5,11 @@ import { dnsLabelErrors, dnsSubdomainErrors, qualifiedNameErrors } from '#api/ku
 import type { Container, EphemeralContainer, Pod, PodSpec, PodTemplateSpec, Toleration } from '#api/kube/types.ts';
 import { validateAnnotations, validateLabels } from '../metadata.ts';
 import { nonNegative } from '../resource.ts';
-import { oneOf, validateContainer, validateProbes } from './container-validation.ts';
+import { oneOf, validateContainer } from './container-validation.ts';
+import { validateLifecycle, validateRestarts } from './lifecycle-validation.ts';
 import { validatePlacement } from './placement-validation.ts';
 import { validatePodSecurity } from './security-validation.ts';
+import { refuseUnsupported } from './unsupported.ts';
 import { validateVolumes } from './volume-validation.ts';
 
 const restartPolicies = ['Always', 'Never', 'OnFailure'];
@@ -29,6 +31,7 @@ export function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
     ...named(spec.serviceAccountName, `${path}.serviceAccountName`, dnsSubdomainErrors),
     ...named(spec.hostname, `${path}.hostname`, dnsLabelErrors),
     ...named(spec.subdomain, `${path}.subdomain`, dnsLabelErrors),
+    ...refuseUnsupported(spec, path),
   ];
   if (spec.dnsPolicy === 'None' && (spec.dnsConfig?.nameservers ?? []).length === 0) {
     errors.push(fieldError.required(`${path}.dnsConfig.nameservers`, "must provide at least one DNS nameserver when `dnsPolicy` is None"));
@@ -57,13 +60,14 @@ function validateContainers(spec: PodSpec, path: string, volumes: ReadonlySet<st
   for (const [index, container] of (spec.containers ?? []).entries()) {
     const at = `${path}.containers[${index}]`;
     common(container, at);
-    errors.push(...validateProbes(container, at), ...validateHostPorts(container, at, hostPorts));
+    errors.push(...validateLifecycle(container, at, spec), ...validateRestarts(container, at), ...validateHostPorts(container, at, hostPorts));
   }
   if ((spec.containers ?? []).length === 0) errors.push(fieldError.required(`${path}.containers`));
   for (const [index, container] of (spec.initContainers ?? []).entries()) {
     const at = `${path}.initContainers[${index}]`;
     common(container, at);
-    if (container.restartPolicy === 'Always') errors.push(...validateProbes(container, at));
+    errors.push(...validateRestarts(container, at));
+    if (container.restartPolicy === 'Always') errors.push(...validateLifecycle(container, at, spec));
     else errors.push(...runningOnly(container, at, 'may not be set for init containers without restartPolicy=Always'));
   }
   for (const [index, container] of (spec.ephemeralContainers ?? []).entries()) {
@@ -82,7 +86,9 @@ function runningOnly(container: Container, path: string, detail: string): FieldE
 function validateEphemeral(container: EphemeralContainer, path: string, spec: PodSpec): FieldError[] {
   const detail = 'cannot be set for an Ephemeral Container';
   const errors = runningOnly(container, path, detail);
-  if (container.ports !== undefined) errors.push(fieldError.forbidden(`${path}.ports`, detail));
+  for (const key of ['ports', 'restartPolicy', 'restartPolicyRules'] as const) {
+    if (container[key] !== undefined) errors.push(fieldError.forbidden(`${path}.${key}`, detail));
+  }
   const target = container.targetContainerName;
   const targets = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map((other) => other.name);
   if (target !== undefined && !targets.includes(target)) errors.push(fieldError.notFound(`${path}.targetContainerName`, target));
@@ -139,8 +145,10 @@ export function validatePodTemplate(template: PodTemplateSpec | undefined, path:
 
 /** For templates whose pods are always to run again. */
 export function validateAlwaysRestart(template: PodTemplateSpec | undefined, path: string): FieldError[] {
-  const policy = template?.spec?.restartPolicy;
-  return policy === undefined || policy === 'Always' ? [] : [fieldError.notSupported(`${path}.spec.restartPolicy`, policy, ['Always'])];
+  const { restartPolicy: policy, activeDeadlineSeconds: deadline } = template?.spec ?? {};
+  const errors = policy === undefined || policy === 'Always' ? [] : [fieldError.notSupported(`${path}.spec.restartPolicy`, policy, ['Always'])];
+  if (deadline !== undefined) errors.push(fieldError.forbidden(`${path}.spec.activeDeadlineSeconds`, 'activeDeadlineSeconds in ReplicaSet is not Supported'));
+  return errors;
 }
 
 const changeable = 'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,'
@@ -159,6 +167,10 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
   }
   const kept = (old.spec.tolerations ?? []).every((one) => (pod.spec.tolerations ?? []).some((other) => sameToleration(one, other)));
   if (!kept) errors.push(fieldError.forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds'));
+  for (const [index, { name }] of (pod.spec.schedulingGates ?? []).entries()) {
+    if ((old.spec.schedulingGates ?? []).some((gate) => gate.name === name)) continue;
+    errors.push(fieldError.forbidden(`spec.schedulingGates[${index}]`, `only deletion is allowed, but found new scheduling gate '${name}'`));
+  }
   if (!isDeepStrictEqual(fixedPart(pod, old), fixedPart(old, old))) errors.push(fieldError.forbidden('spec', changeable));
   return errors;
 }

@@ -111,7 +111,17 @@ function validatePolicies(spec: ServiceSpec): FieldError[] {
     errors.push(fieldError.invalid('spec.externalTrafficPolicy', spec.externalTrafficPolicy, 'may only be set for externally-accessible services'));
   } else if (spec.externalTrafficPolicy !== undefined) errors.push(...oneOf('spec.externalTrafficPolicy', spec.externalTrafficPolicy, policies));
   if (spec.internalTrafficPolicy !== undefined) errors.push(...oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, policies));
-  if (spec.type !== 'LoadBalancer') {
+  if (spec.trafficDistribution !== undefined) {
+    errors.push(...oneOf('spec.trafficDistribution', spec.trafficDistribution, ['PreferClose', 'PreferSameNode', 'PreferSameZone']));
+  }
+  // Whoever names them counts on their being held to; this proxy does not look at them.
+  if (spec.type === 'LoadBalancer') {
+    if ((spec.loadBalancerSourceRanges ?? []).length > 0) errors.push(fieldError.forbidden('spec.loadBalancerSourceRanges', 'is not supported by this cluster'));
+    if (spec.healthCheckNodePort) errors.push(fieldError.forbidden('spec.healthCheckNodePort', 'is not supported by this cluster'));
+  } else {
+    if (spec.healthCheckNodePort) {
+      errors.push(fieldError.invalid('spec.healthCheckNodePort', spec.healthCheckNodePort, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"));
+    }
     if ((spec.loadBalancerSourceRanges ?? []).length > 0) {
       errors.push(fieldError.forbidden('spec.loadBalancerSourceRanges', "may only be used when `type` is 'LoadBalancer'"));
     }

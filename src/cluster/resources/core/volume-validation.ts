@@ -1,8 +1,9 @@
 /** What a pod's volumes may say. */
 import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
 import { dnsLabelErrors } from '#api/kube/names.ts';
-import type { KeyToPath, Volume } from '#api/kube/types.ts';
-import { validateLocalPath } from './container-validation.ts';
+import type { KeyToPath, ProjectedVolumeSource, ServiceAccountTokenProjection, Volume } from '#api/kube/types.ts';
+import { validateDownwardItems } from './downward-validation.ts';
+import { validateLocalPath, validateMode } from './path-validation.ts';
 
 const hostPathTypes = ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'];
 
@@ -25,7 +26,7 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   const sources = Object.keys(volume).filter((key) => key !== 'name');
   const errors = sources.slice(1).map((key) => fieldError.forbidden(`${path}.${key}`, 'may not specify more than 1 volume type'));
   if (sources.length === 0) errors.push(fieldError.required(path, 'must specify a volume type'));
-  const { hostPath, configMap, secret, persistentVolumeClaim, projected } = volume;
+  const { hostPath, configMap, secret, downwardAPI, projected } = volume;
   if (hostPath !== undefined) {
     if (!hostPath.path) errors.push(fieldError.required(`${path}.hostPath.path`));
     else if (hostPath.path.split('/').includes('..')) errors.push(fieldError.invalid(`${path}.hostPath.path`, hostPath.path, "must not contain '..'"));
@@ -39,16 +40,35 @@ function validateSource(volume: Volume, path: string): FieldError[] {
     if (!secret.secretName) errors.push(fieldError.required(`${path}.secret.secretName`));
     errors.push(...validateMode(secret.defaultMode, `${path}.secret.defaultMode`), ...validateItems(secret.items ?? [], `${path}.secret.items`));
   }
-  if (persistentVolumeClaim !== undefined && !persistentVolumeClaim.claimName) {
-    errors.push(fieldError.required(`${path}.persistentVolumeClaim.claimName`));
+  if (downwardAPI !== undefined) {
+    errors.push(
+      ...validateMode(downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`),
+      ...validateDownwardItems(downwardAPI.items ?? [], `${path}.downwardAPI.items`),
+    );
   }
-  for (const [index, source] of (projected?.sources ?? []).entries()) {
+  if (projected !== undefined) errors.push(...validateProjected(projected, `${path}.projected`));
+  return errors;
+}
+
+function validateProjected(projected: ProjectedVolumeSource, path: string): FieldError[] {
+  const errors = validateMode(projected.defaultMode, `${path}.defaultMode`);
+  for (const [index, source] of (projected.sources ?? []).entries()) {
     const given = Object.keys(source);
-    const at = `${path}.projected.sources[${index}]`;
+    const at = `${path}.sources[${index}]`;
     if (given.length === 0) errors.push(fieldError.required(at, 'may not be empty'));
     for (const key of given.slice(1)) errors.push(fieldError.forbidden(`${at}.${key}`, 'may not specify more than 1 volume type per source'));
     errors.push(...validateItems(source.configMap?.items ?? [], `${at}.configMap.items`), ...validateItems(source.secret?.items ?? [], `${at}.secret.items`));
+    errors.push(...validateDownwardItems(source.downwardAPI?.items ?? [], `${at}.downwardAPI.items`));
+    const token = source.serviceAccountToken;
+    if (token !== undefined) errors.push(...validateToken(token, `${at}.serviceAccountToken`));
   }
+  return errors;
+}
+
+function validateToken({ path: file, expirationSeconds: seconds = 3600 }: ServiceAccountTokenProjection, path: string): FieldError[] {
+  const errors = file ? validateLocalPath(file, `${path}.path`) : [fieldError.required(`${path}.path`)];
+  if (seconds < 600) errors.push(fieldError.invalid(`${path}.expirationSeconds`, seconds, 'may not specify a duration less than 10 minutes'));
+  if (seconds > 2 ** 32) errors.push(fieldError.invalid(`${path}.expirationSeconds`, seconds, 'may not specify a duration larger than 2^32 seconds'));
   return errors;
 }
 
@@ -60,9 +80,4 @@ function validateItems(items: readonly KeyToPath[], path: string): FieldError[] 
     if (!item.path) errors.push(fieldError.required(`${at}.path`));
     return [...errors, ...validateMode(item.mode, `${at}.mode`)];
   });
-}
-
-function validateMode(mode: number | undefined, path: string): FieldError[] {
-  if (mode === undefined || (mode >= 0 && mode <= 0o777)) return [];
-  return [fieldError.invalid(path, mode, 'must be a number between 0 and 0777 (octal), both inclusive')];
 }
