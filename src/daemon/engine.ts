@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBuilder } from '#build/builder.ts';
 import { createDockerApi, type DockerApi } from '#docker-api/server.ts';
 import { openEngine, type Engine } from '#engine/engine.ts';
-import { nameServersOf } from '#lib/dns/forward.ts';
+import { nameServersOf, resolvConfForOthers, resolvedConfPath } from '#lib/dns/forward.ts';
 import { version } from './config.ts';
 import type { Runtime, Surroundings } from './runtime.ts';
 
@@ -61,6 +61,7 @@ export async function openEngineDoor(around: Surroundings, runtime: Runtime, soc
 
 /** The host's resolvers that a container can reach too: not those on its loopback. */
 export function hostNameServers(): string[] {
-  const found = nameServersOf(readFileSync('/etc/resolv.conf', 'utf8')).filter((s) => !/^(127\.|::1)/.test(s));
+  const resolved = existsSync(resolvedConfPath) ? readFileSync(resolvedConfPath, 'utf8') : '';
+  const found = nameServersOf(resolvConfForOthers(readFileSync('/etc/resolv.conf', 'utf8'), resolved)).filter((s) => !/^(127\.|::1)/.test(s));
   return found.length > 0 ? found : ['8.8.8.8', '1.1.1.1'];
 }

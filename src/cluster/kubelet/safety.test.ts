@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,6 +38,35 @@ describe('kubelet: safety', { skip: whyNoContainers() }, () => {
     assert.equal(await message('mount -t tmpfs none /tmp && echo mounted', { securityContext: { privileged: true } }), 'mounted');
   });
 
+  it('takes the groups that the image gives the user, unless they are refused', async () => {
+    // In the image user 1000 is a member of the group 29.
+    const groups = (policy: string): Promise<string> =>
+      message('id -G', { securityContext: { runAsUser: 1000, runAsGroup: 3000 } }, { securityContext: { supplementalGroups: [4000], supplementalGroupsPolicy: policy } });
+    assert.equal(await groups('Merge'), '3000 29 4000');
+    assert.equal(await groups('Strict'), '3000 4000');
+  });
+
+  it('takes a seccomp profile of the node by its name', async () => {
+    const profile = { securityContext: { seccompProfile: { type: 'Localhost', localhostProfile: 'few/no-mkdir.json' } } };
+    mkdirSync(join(node.bed.directory, 'kubelet', 'seccomp', 'few'), { recursive: true });
+    writeFileSync(join(node.bed.directory, 'kubelet', 'seccomp', 'few', 'no-mkdir.json'), JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }] }));
+    assert.match(await message('mkdir /tmp/x', profile), /Operation not permitted/);
+    node.run('noprofile', { containers: [{ name: 'main', image: 'busybox:1', securityContext: { seccompProfile: { type: 'Localhost', localhostProfile: 'absent.json' } } }] });
+    const pod = await node.until('noprofile', 'refused', (seen) => seen?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'CreateContainerError');
+    assert.match(pod.status!.containerStatuses![0]!.state!.waiting!.message!, /cannot load seccomp profile ".*absent.json"/);
+  });
+
+  it('gives a pod the weight and the memory that it asks for', async () => {
+    const resources = { requests: { cpu: '250m' }, limits: { memory: '64Mi' } };
+    node.run('weighed', { containers: [{ name: 'main', image: 'busybox:1', command: ['sleep', '1000'], resources }, { name: 'two', image: 'busybox:1', command: ['sleep', '1000'], resources }] });
+    const pod = await node.until('weighed', 'running', (seen) => seen?.status?.phase === 'Running');
+    const id = pod.status!.containerStatuses![0]!.containerID!.slice('gantry://'.length);
+    const { pid } = node.core.containers.get(id)!;
+    assert.deepEqual(groupOf(pid!, 'cpu', '..', ['cpu.shares', 'cpu.weight']), node.core.kernel.cgroups.version() === 1 ? '512' : '20');
+    assert.deepEqual(groupOf(pid!, 'memory', '.', ['memory.limit_in_bytes', 'memory.max']), String(64 << 20));
+    assert.ok(['0', String(64 << 20), ''].includes(groupOf(pid!, 'memory', '.', ['memory.memsw.limit_in_bytes', 'memory.swap.max'])));
+  });
+
   it('starts no root where it must not', async () => {
     node.run('nonroot', { containers: [{ name: 'main', image: 'busybox:1', command: ['id'], securityContext: { runAsNonRoot: true } }] });
     const pod = await node.until('nonroot', 'refused', (seen) => seen?.status?.containerStatuses?.[0]?.state?.waiting?.reason === 'CreateContainerConfigError');
@@ -73,3 +102,13 @@ describe('kubelet: safety', { skip: whyNoContainers() }, () => {
     assert.ok(node.api.objects.has('nodes//node-1'));
   });
 });
+
+/** The first of `files` that is in the control group of a process (or at `relative` from it), under both layouts; '' where there is none. */
+function groupOf(pid: number, controller: string, relative: string, files: readonly string[]): string {
+  const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n').map((line) => line.split(':'));
+  const own = lines.find(([, controllers]) => controllers!.split(',').includes(controller)) ?? lines.find(([number]) => number === '0')!;
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => / - cgroup2? /.test(line)).map((line) => line.split(' ')[4]!);
+  const paths = mounts.flatMap((mount) => files.map((file) => join(mount, own[2]!, relative, file)));
+  const found = paths.find((path) => existsSync(path));
+  return found === undefined ? '' : readFileSync(found, 'utf8').trim();
+}

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { MountSpec } from '#core/containers/types.ts';
 import type { Endpoint } from '#core/networks/types.ts';
+import { resolvConfForOthers, resolvedConfPath } from '#lib/dns/forward.ts';
 import type { ContainerRecord } from './record.ts';
 import { shortId } from './record.ts';
 
@@ -20,7 +21,7 @@ export interface EtcInput {
   hostNetwork: boolean;
   /** What `host-gateway` in ExtraHosts means. */
   hostGateway: string | undefined;
-  /** The host's /etc/resolv.conf. */
+  /** The host's resolv.conf. */
   hostResolv: string;
   hostHosts: string;
 }
@@ -76,10 +77,11 @@ export function resolvFile(input: EtcInput): string {
   return `${lines.join('\n')}\n`;
 }
 
-export async function readHostFiles(): Promise<{ hostResolv: string; hostHosts: string }> {
+/** `hostNetwork`: as processes in the host's network see them, else as others can use them. */
+export async function readHostFiles(hostNetwork: boolean): Promise<{ hostResolv: string; hostHosts: string }> {
   const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
-  const [hostResolv, hostHosts] = await Promise.all([read('/etc/resolv.conf'), read('/etc/hosts')]);
-  return { hostResolv, hostHosts };
+  const [ownResolv, resolved, hostHosts] = await Promise.all([read('/etc/resolv.conf'), read(resolvedConfPath), read('/etc/hosts')]);
+  return { hostResolv: hostNetwork ? ownResolv : resolvConfForOthers(ownResolv, resolved), hostHosts };
 }
 
 /** Writes the files. They are written in place, so that one that is bound into a container already changes there too. */

@@ -60,7 +60,7 @@ export function servesNames(network: Pick<Network, 'driver' | 'predefined'>): bo
 }
 
 export async function serveNames(context: ContainerContext, record: ContainerRecord, namespace: string): Promise<void> {
-  const { hostResolv } = await readHostFiles();
+  const { hostResolv } = await readHostFiles(false);
   await context.networks.serveNames(record.id, { namespace, upstreams: resolverOf(record, hostResolv, true).servers });
 }
 

@@ -21,7 +21,7 @@ export async function beginRun(context: ContainerContext, record: ContainerRecor
     undo.push(() => leaveNetworks(context, record));
     const namespace = await openSandbox(context, record);
     const directory = directoryOf(context, record.id);
-    const etc = { record, endpoints: [], served: plan.served, hostNetwork: plan.hostNetwork, hostGateway: hostGateway(context), ...(await readHostFiles()) };
+    const etc = { record, endpoints: [], served: plan.served, hostNetwork: plan.hostNetwork, hostGateway: hostGateway(context), ...(await readHostFiles(plan.hostNetwork)) };
     await writeEtcFiles(directory, etc);
     const spec = await runSpec(context, record, { rootfs: root, network: namespace, etcMounts: etcMounts(directory), held });
     await containers.remove(record.id);

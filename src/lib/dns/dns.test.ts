@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { decode, encode, type Answer, type DecodedPacket } from 'dns-packet';
 import { systemClock } from '../clock.ts';
 import { VirtualClock } from '../clock-virtual.ts';
-import { forwardQuery, nameServersOf } from './forward.ts';
+import { forwardQuery, nameServersOf, resolvConfForOthers } from './forward.ts';
 import { rcodes, readQuery, withLength, writeAnswer, type Query } from './message.ts';
 import { serveDns, type DnsHandler } from './server.ts';
 
@@ -136,4 +136,13 @@ test('a name that the upstream does not know stays unknown; a silent upstream is
 
 test('reads the name servers of a resolv.conf', () => {
   assert.deepEqual(nameServersOf('# x\nsearch a b\nnameserver 10.0.0.1\n nameserver fe80::1%eth0 \noptions ndots:2\n'), ['10.0.0.1', 'fe80::1%eth0']);
+});
+
+test('behind the stub of systemd-resolved are the servers that others can reach', () => {
+  const stub = 'nameserver 127.0.0.53\noptions edns0\n';
+  const resolved = 'nameserver 10.1.2.3\nsearch corp\n';
+  assert.equal(resolvConfForOthers(stub, resolved), resolved);
+  assert.equal(resolvConfForOthers(stub, ''), stub);
+  assert.equal(resolvConfForOthers('nameserver 9.9.9.9\nnameserver 127.0.0.1\n', resolved), 'nameserver 9.9.9.9\nnameserver 127.0.0.1\n');
+  assert.equal(resolvConfForOthers('', resolved), '');
 });

@@ -75,3 +75,16 @@ function parseUpstream(text: string): { address: string; port: number } {
 export function nameServersOf(resolvConf: string): string[] {
   return resolvConf.split('\n').flatMap((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? []);
 }
+
+/** Where systemd-resolved tells the servers behind its own address. */
+export const resolvedConfPath = '/run/systemd/resolve/resolv.conf';
+
+/**
+ * The resolv.conf text that holds in other network namespaces too: where the host's own (`main`) names loopback
+ * addresses alone, the one of systemd-resolved, if that names any server.
+ */
+export function resolvConfForOthers(main: string, resolved: string): string {
+  const servers = nameServersOf(main);
+  const stub = servers.length > 0 && servers.every((server) => /^(127\.|::1$)/.test(server));
+  return stub && nameServersOf(resolved).length > 0 ? resolved : main;
+}

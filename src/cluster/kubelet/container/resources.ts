@@ -33,17 +33,30 @@ function isSet(quantity: string | undefined): boolean {
 export function cgroupResources(container: Container): ResourceSpec {
   const { limits = {}, requests = {} } = container.resources ?? {};
   const cpuRequest = requests['cpu'] ?? limits['cpu'];
-  const spec: ResourceSpec = { cpuShares: cpuRequest === undefined ? leastShares : sharesOf(cpuRequest) };
+  const spec: ResourceSpec = { cpuShares: sharesOf(quantityMilliValue(cpuRequest ?? '0')) };
   if (isSet(limits['cpu'])) {
     spec.cpuPeriod = cpuPeriod;
     spec.cpuQuota = Math.max(leastQuota, Math.floor((quantityMilliValue(limits['cpu']!) * cpuPeriod) / 1000));
   }
-  if (isSet(limits['memory'])) spec.memoryBytes = quantityValue(limits['memory']!);
+  if (isSet(limits['memory'])) {
+    spec.memoryBytes = quantityValue(limits['memory']!);
+    // Memory and swap together: a container with a limit is not swapped out past it.
+    spec.memorySwapBytes = spec.memoryBytes;
+  }
   return spec;
 }
 
-function sharesOf(cpu: string): number {
-  return Math.min(mostShares, Math.max(leastShares, Math.floor((quantityMilliValue(cpu) * 1024) / 1000)));
+/** The pod's weight against other pods: what its containers ask for at once, or one of its init containers before them. */
+export function podShares({ spec }: Pod): number {
+  const asked = ({ resources }: Container): number => quantityMilliValue(resources?.requests?.['cpu'] ?? resources?.limits?.['cpu'] ?? '0');
+  const sum = (containers: readonly Container[]): number => containers.reduce((total, container) => total + asked(container), 0);
+  const inits = spec.initContainers ?? [];
+  const sidecars = inits.filter(({ restartPolicy }) => restartPolicy === 'Always');
+  return sharesOf(Math.max(sum([...spec.containers, ...sidecars]), ...inits.filter((container) => !sidecars.includes(container)).map(asked)));
+}
+
+function sharesOf(milliCpus: number): number {
+  return Math.min(mostShares, Math.max(leastShares, Math.floor((milliCpus * 1024) / 1000)));
 }
 
 /** The kernel kills BestEffort first, Guaranteed last, and in between who asked for less of the memory. */

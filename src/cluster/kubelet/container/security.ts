@@ -1,19 +1,25 @@
 /** The security context of a container: its own settings over its pod's. */
 import type { Container, Pod, SeccompProfile } from '#api/kube/types.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
-import type { ContainerSpec } from '#core/containers/types.ts';
 import { Fault } from '#lib/errors.ts';
+
+/** Undefined: the built-in default; `localhost`: a file below the node's directory of profiles. */
+export type SeccompChoice = 'unconfined' | { localhost: string } | undefined;
 
 export interface ContainerSecurity {
   /** `uid[:gid]` for `resolveUser`; names come from the image. */
   user: string;
+  /** In place of the primary group that the image's accounts give the user. */
+  gid: number | undefined;
+  /** The groups that the image's accounts give the user count, beside the pod's own. */
+  mergesGroups: boolean;
   additionalGids: number[];
   privileged: boolean;
   readonlyRootfs: boolean;
   noNewPrivileges: boolean;
   /** Undefined: Docker's default set. */
   capabilities: string[] | undefined;
-  seccomp: ContainerSpec['seccomp'];
+  seccomp: SeccompChoice;
   unmaskedProc: boolean;
   mustNotBeRoot: boolean;
 }
@@ -28,7 +34,9 @@ export function containerSecurity(pod: Pod, container: Container, imageUser: str
   const privileged = own.privileged ?? false;
   const { add = [], drop = [] } = own.capabilities ?? {};
   return {
-    user: gid === undefined ? user : `${user.split(':')[0]}:${gid}`,
+    user: gid === undefined ? user : user.split(':')[0]!,
+    gid,
+    mergesGroups: ofPod.supplementalGroupsPolicy !== 'Strict',
     additionalGids: additional,
     privileged,
     readonlyRootfs: own.readOnlyRootFilesystem ?? false,
@@ -41,23 +49,26 @@ export function containerSecurity(pod: Pod, container: Container, imageUser: str
   };
 }
 
-function seccompOf(profile: SeccompProfile | undefined): ContainerSpec['seccomp'] {
+function seccompOf(profile: SeccompProfile | undefined): SeccompChoice {
   switch (profile?.type) {
     case undefined:
     case 'RuntimeDefault':
       return undefined;
     case 'Unconfined':
       return 'unconfined';
+    case 'Localhost':
+      return { localhost: profile.localhostProfile ?? '' };
     default:
-      throw new Fault('not-implemented', `seccompProfile type ${profile?.type} is not supported; use RuntimeDefault or Unconfined`);
+      throw new Fault('invalid', `seccompProfile type ${profile?.type} is unknown`);
   }
 }
 
 /** Refuses root where `runAsNonRoot` says so, in Kubernetes' words. */
-export function checkNonRoot(security: ContainerSecurity, uid: number, imageUser: string): void {
+export function checkNonRoot(security: ContainerSecurity, uid: number): void {
   if (!security.mustNotBeRoot) return;
   const refuse = (why: string): Fault => new Fault('precondition', why, { details: { reason: 'CreateContainerConfigError' } });
-  const named = security.user === imageUser && !/^\d*(:|$)/.test(imageUser);
-  if (named) throw refuse(`container has runAsNonRoot and image has non-numeric user (${imageUser.split(':')[0]}), cannot verify user is non-root`);
+  // A number may come from the pod; a name is always the image's.
+  const [user] = security.user.split(':');
+  if (!/^\d+$/.test(user!)) throw refuse(`container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root`);
   if (uid === 0) throw refuse('container has runAsNonRoot and image will run as root');
 }

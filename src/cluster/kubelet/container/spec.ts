@@ -1,12 +1,12 @@
 /** One attempt of a container as `core/containers` takes it. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Container, Pod } from '#api/kube/types.ts';
 import type { Image } from '#core/images/types.ts';
 import type { ContainerSpec, MountSpec } from '#core/containers/types.ts';
 import type { Sandbox } from '#core/sandboxes/types.ts';
 import { resolveUser } from '#core/containers/user.ts';
-import { Fault } from '#lib/errors.ts';
+import { Fault, messageOf } from '#lib/errors.ts';
 import { hostnameOf } from '../pod/files.ts';
 import { labelOf, owner } from '../types.ts';
 import type { NodeContext, NodePlace } from '../types.ts';
@@ -50,7 +50,7 @@ export function buildContainerSpec(input: AttemptInput): ContainerSpec {
   const config = image.config.config ?? {};
   const security = containerSecurity(pod, container, config.User ?? '');
   const resolved = resolveUser(node.core.kernel.files, input.rootfs, security.user, security.additionalGids.map(String));
-  checkNonRoot(security, resolved.uid, config.User ?? '');
+  checkNonRoot(security, resolved.uid);
   const { spec } = pod;
   const uid = pod.metadata.uid!;
   const built: ContainerSpec = {
@@ -64,7 +64,7 @@ export function buildContainerSpec(input: AttemptInput): ContainerSpec {
       env: environmentOf(input, config.Env ?? []),
       cwd: container.workingDir || config.WorkingDir || '/',
       terminal: container.tty ?? false,
-      user: { uid: resolved.uid, gid: resolved.gid, additionalGids: resolved.additionalGids },
+      user: { uid: resolved.uid, gid: security.gid ?? resolved.gid, additionalGids: security.mergesGroups ? resolved.additionalGids : security.additionalGids },
       noNewPrivileges: security.noNewPrivileges,
       ...(security.capabilities ? { capabilities: security.capabilities } : {}),
     },
@@ -78,7 +78,7 @@ export function buildContainerSpec(input: AttemptInput): ContainerSpec {
     resources: cgroupResources(container),
     cgroup: `${podCgroup(node, uid)}/${input.id}`,
     privileged: security.privileged,
-    ...confinementOf(security),
+    ...confinementOf(node, security),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     logPath: input.logPath,
@@ -97,11 +97,21 @@ function pidNamespace({ node, pod, container }: AttemptInput): string {
   return `/proc/${running.pid}/ns/pid`;
 }
 
-function confinementOf(security: ContainerSecurity): Pick<ContainerSpec, 'seccomp' | 'maskedPaths' | 'readonlyPaths'> {
+function confinementOf(node: NodeContext, { seccomp, unmaskedProc }: ContainerSecurity): Pick<ContainerSpec, 'seccomp' | 'maskedPaths' | 'readonlyPaths'> {
   return {
-    ...(security.seccomp === undefined ? {} : { seccomp: security.seccomp }),
-    ...(security.unmaskedProc ? { maskedPaths: [], readonlyPaths: [] } : {}),
+    ...(seccomp === undefined ? {} : { seccomp: seccomp === 'unconfined' ? seccomp : profileOf(node, seccomp.localhost) }),
+    ...(unmaskedProc ? { maskedPaths: [], readonlyPaths: [] } : {}),
   };
+}
+
+/** A seccomp profile that the node's administrator has put into the directory of profiles. */
+function profileOf(node: NodeContext, name: string): object {
+  const path = join(node.root, 'seccomp', name);
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as object;
+  } catch (error) {
+    throw new Fault('precondition', `cannot load seccomp profile "${path}": ${messageOf(error)}`, { cause: error, details: { reason: 'CreateContainerError' } });
+  }
 }
 
 function labelsOf({ node, pod, container, attempt, image, imageName, hash }: AttemptInput): Record<string, string> {

@@ -10,7 +10,7 @@ import { longRunMs } from './backoff.ts';
 import { runPostStart, Stopping } from './hooks.ts';
 import { allContainersOf } from './observed.ts';
 import type { Observation, ObservedContainer } from './observed.ts';
-import { hashOf } from './plan.ts';
+import { graceOf, hashOf } from './plan.ts';
 import { podAddress } from './sandbox.ts';
 
 /** Status of an attempt whose process never began. */
@@ -94,7 +94,7 @@ export class PodContainers {
     this.#startErrors.delete(container.name);
     const hook = runPostStart(this.#node, this.#pod(), container, this.#target(container, id));
     // Who ends the pod or the kubelet does not wait for a hook.
-    if (!(await Promise.race([hook, aborted(input.signal)]))) this.stop(container, id, 0);
+    if (!(await Promise.race([hook, aborted(input.signal)]))) this.stop(container, id, graceOf(this.#pod(), { gone: false }));
   }
 
   #startError(container: Container, attempt: number, message: string): ObservedContainer {

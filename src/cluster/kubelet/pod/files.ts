@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '#api/kube/types.ts';
+import { resolvConfForOthers, resolvedConfPath } from '#lib/dns/forward.ts';
 import { Fault } from '#lib/errors.ts';
 
 export interface DnsSettings {
@@ -85,7 +86,9 @@ function parseResolv(text: string): { nameservers: string[]; searches: string[];
 export function writePodFiles(directory: string, pod: Pod, podIp: string | undefined, nodeName: string, dns: DnsSettings): void {
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   writeFileSync(join(directory, 'hosts'), hostsFile(pod, podIp, nodeName, dns.clusterDomain, readHost('/etc/hosts')));
-  writeFileSync(join(directory, 'resolv.conf'), resolvFile(pod, dns, readHost('/etc/resolv.conf')));
+  const ownResolv = readHost('/etc/resolv.conf');
+  const hostResolv = pod.spec.hostNetwork ? ownResolv : resolvConfForOthers(ownResolv, readHost(resolvedConfPath));
+  writeFileSync(join(directory, 'resolv.conf'), resolvFile(pod, dns, hostResolv));
   writeFileSync(join(directory, 'hostname'), `${kernelHostname(pod, nodeName, dns.clusterDomain)}\n`);
 }
 

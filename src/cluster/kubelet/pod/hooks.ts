@@ -20,10 +20,10 @@ export async function runPostStart(node: NodeContext, pod: Pod, container: Conta
   return ok;
 }
 
-/** The signal that the image asks for, else SIGTERM. */
-function stopSignalOf(node: NodeContext, id: string): number {
+/** The signal that the container asks for, or its image, else SIGTERM. */
+function stopSignalOf(node: NodeContext, container: Container, id: string): number {
   const image = node.core.containers.get(id)?.labels[labelOf.image];
-  const wanted = image === undefined ? undefined : node.core.images.get(image)?.config.config?.StopSignal;
+  const wanted = container.lifecycle?.stopSignal ?? (image === undefined ? undefined : node.core.images.get(image)?.config.config?.StopSignal);
   if (!wanted) return sigterm;
   if (/^\d+$/.test(wanted)) return Number(wanted);
   const name = wanted.startsWith('SIG') ? wanted : `SIG${wanted}`;
@@ -55,7 +55,7 @@ export class Stopping {
     const left = Math.max(0, this.#deadline - clock.now());
     // As Kubernetes: after a hook that used up the grace, two seconds more.
     const timeoutMs = hook && graceMs > 0 ? Math.max(left, 2000) : left;
-    await core.containers.stop(this.#id, { signal: timeoutMs === 0 ? sigkill : stopSignalOf(this.#node, this.#id), timeoutMs });
+    await core.containers.stop(this.#id, { signal: timeoutMs === 0 ? sigkill : stopSignalOf(this.#node, container, this.#id), timeoutMs });
   }
 
   async #exited(): Promise<{ ok: boolean; output: string }> {

@@ -83,9 +83,12 @@ export function newest(seen: Pick<Observation, 'attempts'>, name: string): Obser
   return seen.attempts.get(name)?.[0];
 }
 
-/** Whether an ended container is to run again by its pod's policy. */
-export function restarts(pod: Pod, ended: ObservedContainer): boolean {
-  const policy = pod.spec.restartPolicy ?? 'Always';
+/** Whether an ended container is to run again: by its rule for this exit code, by its own policy, else by its pod's. */
+export function restarts(pod: Pod, container: Container, ended: ObservedContainer): boolean {
+  const fits = (container.restartPolicyRules ?? []).some(({ exitCodes }) =>
+    exitCodes !== undefined && (exitCodes.values ?? []).includes(ended.exitCode ?? 0) === (exitCodes.operator === 'In'));
+  if (fits) return true;
+  const policy = container.restartPolicy ?? pod.spec.restartPolicy ?? 'Always';
   return policy === 'Always' || (policy === 'OnFailure' && ended.exitCode !== 0);
 }
 
@@ -105,10 +108,9 @@ export function initDone(container: Container, seen: Observation): boolean {
 
 /** An init container has failed for good. */
 export function initFailed(pod: Pod, seen: Observation): boolean {
-  if (pod.spec.restartPolicy !== 'Never') return false;
   return initContainersOf(pod).some((container) => {
     const latest = newest(seen, container.name);
-    return !isSidecar(container) && latest?.state === 'exited' && latest.exitCode !== 0;
+    return !isSidecar(container) && latest?.state === 'exited' && latest.exitCode !== 0 && !restarts(pod, container, latest);
   });
 }
 
@@ -117,7 +119,7 @@ export function isOver(pod: Pod, seen: Observation): boolean {
   if (seen.refused || initFailed(pod, seen)) return true;
   return pod.spec.containers.every((container) => {
     const latest = newest(seen, container.name);
-    return latest?.state === 'exited' && !restarts(pod, latest);
+    return latest?.state === 'exited' && !restarts(pod, container, latest);
   });
 }
 

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '#api/kube/types.ts';
 import type { PodFacts } from '../container/fields.ts';
+import { podShares } from '../container/resources.ts';
 import { podCgroup } from '../container/spec.ts';
 import { labelOf, owner } from '../types.ts';
 import type { NodeContext, NodePlace } from '../types.ts';
@@ -14,9 +15,18 @@ import { ensureSandbox, releaseSandbox } from './sandbox.ts';
 
 /** Makes what is missing: sandbox with network, files, volumes. */
 export async function prepareNode(node: NodeContext, pod: Pod, volumes: PodVolumes, facts: PodFacts): Promise<void> {
+  weighPod(node, pod);
   const address = await ensureSandbox(node, pod);
   writePodFiles(join(podDirectory(node, pod.metadata.uid!), 'etc'), pod, address, node.nodeName, node);
   await volumes.setUp(pod, { ...facts, podIp: address });
+}
+
+/** Containers share what their pod's group gets: without a weight of its own all pods would get the same. */
+function weighPod(node: NodeContext, pod: Pod): void {
+  const { cgroups } = node.core.kernel;
+  const group = podCgroup(node, pod.metadata.uid!);
+  if (!cgroups.exists(group)) cgroups.create(group);
+  cgroups.update(group, { cpuShares: podShares(pod) });
 }
 
 /** The network is given back; containers that ended, with logs, and volumes stay. */

@@ -134,7 +134,7 @@ class Planner {
     for (const container of this.#pod.spec.containers) {
       const latest = newest(this.#seen, container.name);
       if (latest?.state === 'running') this.#keep(container, latest);
-      else this.#startAgain(container, latest, latest === undefined || latest.state === 'created' || restarts(this.#pod, latest));
+      else this.#startAgain(container, latest, latest === undefined || latest.state === 'created' || restarts(this.#pod, container, latest));
     }
   }
 
@@ -148,8 +148,9 @@ class Planner {
     if (this.#seen.stopping.has(latest.id)) return;
     const graceMs = graceOf(this.#pod, this.#seen);
     const stop = (cause: string, ms: number): void => void this.#operations.push({ type: 'stop', container: container.name, id: latest.id, graceMs: ms, cause });
-    if (this.#seen.probes.get(latest.id)?.alive === false) {
-      const own = (container.livenessProbe ?? container.startupProbe)?.terminationGracePeriodSeconds;
+    const probe = this.#seen.probes.get(latest.id);
+    if (probe?.alive === false) {
+      const own = (probe.started ? container.livenessProbe : container.startupProbe)?.terminationGracePeriodSeconds;
       stop('its probe failed', own === undefined ? graceMs : own * 1000);
     } else if (latest.hash !== hashOf(container)) stop('its definition changed', graceMs);
   }

@@ -42,7 +42,7 @@ function phaseOf(pod: Pod, seen: Observation): string {
   const ended = latest.filter((one) => one!.state === 'exited').map((one) => one!);
   if (ended.length < latest.length) return 'Running';
   if (pod.metadata.deletionTimestamp || seen.gone) return ended.every((one) => one.exitCode === 0) ? 'Succeeded' : 'Failed';
-  if (ended.some((one) => restarts(pod, one))) return 'Running';
+  if (pod.spec.containers.some((container, index) => restarts(pod, container, latest[index]!))) return 'Running';
   return ended.every((one) => one.exitCode === 0) ? 'Succeeded' : 'Failed';
 }
 
@@ -80,7 +80,8 @@ function condition(pod: Pod, seen: Observation, type: string, why: Outcome): Pod
 
 function containerStatus(pod: Pod, container: Container, seen: Observation): ContainerStatus {
   const [latest, previous] = seen.attempts.get(container.name) ?? [];
-  const before = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find((known) => known.name === container.name);
+  const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
+  const before = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses].find((known) => known.name === container.name);
   const waiting = waitingState(pod, container, latest, seen);
   const probe = latest ? seen.probes.get(latest.id) : undefined;
   const isRunning = latest?.state === 'running';
@@ -107,7 +108,7 @@ function waitingState(pod: Pod, container: Container, latest: ObservedContainer 
   const failure = seen.failures.get(container.name);
   const isInit = initContainersOf(pod).includes(container);
   const isEphemeral = (pod.spec.ephemeralContainers ?? []).some((candidate) => candidate.name === container.name);
-  const again = latest?.state === 'exited' && !isEphemeral && (isInit ? (isSidecar(container) || latest.exitCode !== 0) && pod.spec.restartPolicy !== 'Never' : restarts(pod, latest));
+  const again = latest?.state === 'exited' && !isEphemeral && (isInit && !isSidecar(container) ? latest.exitCode !== 0 : true) && restarts(pod, container, latest);
   if (latest?.state === 'exited' && (ending || !again)) return undefined;
   if (failure) return { waiting: waitingFor(container, failure) };
   if (latest?.state === 'exited') {

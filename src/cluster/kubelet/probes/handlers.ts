@@ -31,7 +31,7 @@ export async function runHandler(node: NodeContext, handler: Probe | LifecycleHa
     if (handler.tcpSocket) return await runTcp(node, handler.tcpSocket.host || target.address, portOf(handler.tcpSocket.port, target.container), timeoutMs);
     if ('grpc' in handler && handler.grpc) return await checkGrpcHealth(node.clock, target.address, handler.grpc.port, handler.grpc.service ?? '', timeoutMs);
     if ('sleep' in handler && handler.sleep) {
-      await node.clock.sleep(handler.sleep.seconds * 1000);
+      await node.clock.sleep(Math.min(handler.sleep.seconds * 1000, timeoutMs));
       return { ok: true, output: '' };
     }
     return { ok: false, output: 'this kind of handler is not supported on this node' };
