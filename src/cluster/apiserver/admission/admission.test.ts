@@ -36,6 +36,10 @@ void test('no address and no node port is given out twice, and both come back wi
   await admin.delete(services, 's0', at);
   const again = (await admin.create(services, service('again', { type: 'NodePort', clusterIP, ports: [{ port: 80, nodePort }] }))) as unknown as Service;
   assert.equal(again.spec.clusterIP, clusterIP);
+  await assert.rejects(admin.create(services, service('six', { ipFamilies: ['IPv6'] })), /Service "six" is invalid: spec.ipFamilies\[0\]: Invalid value: "IPv6": not configured on this cluster/);
+  await assert.rejects(admin.create(services, service('both', { ipFamilyPolicy: 'RequireDualStack' })), /this cluster is not configured for dual-stack services/);
+  const rather = (await admin.create(services, service('rather', { ipFamilyPolicy: 'PreferDualStack' }))) as unknown as Service;
+  assert.deepEqual([rather.spec.ipFamilies, rather.spec.ipFamilyPolicy], [['IPv4'], 'PreferDualStack']);
   const headless = (await admin.create(services, service('headless', { clusterIP: 'None' }))) as unknown as Service;
   assert.deepEqual(headless.spec.clusterIPs, ['None']);
 });
@@ -126,6 +130,12 @@ void test('the agent of a node reaches its own pods, what they need, and nothing
   const agent = await client('system:node:n1', ['system:nodes']);
   await agent.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
   await assert.rejects(agent.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n2' } }), /node "n1" is not allowed to modify node "n2"/);
+  const taints = [{ key: 'k', effect: 'NoSchedule' }];
+  await admin.patch(nodes, 'n1', { type: 'merge', body: { spec: { taints } } });
+  await assert.rejects(agent.patch(nodes, 'n1', { type: 'merge', body: { spec: { taints: null } } }), /node "n1" is not allowed to modify taints/);
+  const label = { metadata: { labels: { 'node-restriction.kubernetes.io/trusted': 'yes' } } };
+  await assert.rejects(agent.patch(nodes, 'n1', { type: 'merge', body: label }), /is not allowed to modify labels: node-restriction.kubernetes.io\/trusted/);
+  await agent.patch(nodes, 'n1', { type: 'merge', body: { metadata: { labels: { mine: 'yes' } } } });
   await agent.get(secrets, 'used', 'default');
   await assert.rejects(agent.get(secrets, 'other', 'default'), /cannot get resource "secrets" .* no relationship found between node 'n1' and this object/);
   await assert.rejects(agent.list(secrets, at), /cannot list resource "secrets"/);

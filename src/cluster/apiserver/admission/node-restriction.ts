@@ -1,4 +1,5 @@
-import type { BoundObjectReference, Pod } from '#api/kube/types.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { BoundObjectReference, Node, Pod } from '#api/kube/types.ts';
 import { nodeOf } from '../authz/node.ts';
 import type { Core } from '../core.ts';
 import { forbidden } from '../status.ts';
@@ -22,8 +23,20 @@ export function nodeRestriction(core: Core): AdmissionStep {
   };
 }
 
-function restrictNode({ resource, name }: AdmissionRequest, node: string): void {
+/** Labels by which an administrator keeps work off nodes that are not trusted with it. */
+const restrictedLabel = /^([^/]+\.)?node-restriction\.kubernetes\.io\//;
+
+function restrictNode({ resource, name, object, old }: AdmissionRequest, node: string): void {
   if (name !== node) throw forbidden(resource, name, `node "${node}" is not allowed to modify node "${name}"`);
+  if (!object) return;
+  const before = (old?.metadata.labels ?? {}) as Record<string, string>;
+  const after = (object.metadata.labels ?? {}) as Record<string, string>;
+  const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => restrictedLabel.test(key) && before[key] !== after[key]);
+  if (changed.length > 0) throw forbidden(resource, name, `node "${node}" is not allowed to modify labels: ${changed.sort().join(', ')}`);
+  // Its own taints are what keeps pods off it: it says them once, when it joins.
+  if (old && !isDeepStrictEqual((object as unknown as Node).spec.taints ?? [], (old as unknown as Node).spec.taints ?? [])) {
+    throw forbidden(resource, name, `node "${node}" is not allowed to modify taints`);
+  }
 }
 
 function restrictPod(core: Core, { operation, resource, subresource, namespace, name }: AdmissionRequest, node: string): void {

@@ -27,8 +27,10 @@ export async function authenticate(request: IncomingMessage, { tokens, audiences
   return authenticated((await tokens.verify(token, audiences)).user);
 }
 
+/** With the group of all who are known; whoever stands for nobody is not among them. */
 export function authenticated(user: User): User {
-  return user.groups.includes(authenticatedGroup) ? user : { ...user, groups: [...user.groups, authenticatedGroup] };
+  const stays = user.name === anonymous.name || [authenticatedGroup, ...anonymous.groups].some((group) => user.groups.includes(group));
+  return stays ? user : { ...user, groups: [...user.groups, authenticatedGroup] };
 }
 
 /** Parsed once a connection. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { refusal } from '../authz/refusal.ts';
 import { badRequest } from '../status.ts';
 import type { Attributes, Authorizer, User } from '../types.ts';
-import { authenticated } from './authenticate.ts';
+import { anonymous, authenticated } from './authenticate.ts';
 
 const extraPrefix = 'impersonate-extra-';
 const accountPrefix = 'system:serviceaccount:';
@@ -41,7 +41,8 @@ function asUser(user: User, name: string): Attributes {
   return attributes(user, '', 'serviceaccounts', account, '', namespace);
 }
 
-function impliedGroups(name: string): string[] {
+function impliedGroups(name: string): readonly string[] {
+  if (name === anonymous.name) return anonymous.groups;
   if (!name.startsWith(accountPrefix)) return [];
   const [namespace = ''] = name.slice(accountPrefix.length).split(':');
   return ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
@@ -49,5 +50,14 @@ function impliedGroups(name: string): string[] {
 
 function extras(request: IncomingMessage): Record<string, string[]> {
   const found = Object.entries(request.headersDistinct).filter(([name]) => name.startsWith(extraPrefix));
-  return Object.fromEntries(found.map(([name, values]) => [decodeURIComponent(name.slice(extraPrefix.length)), values ?? []]));
+  return Object.fromEntries(found.map(([name, values]) => [decodedKey(name.slice(extraPrefix.length)), values ?? []]));
+}
+
+/** As it is where it is not percent-encoded. */
+function decodedKey(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
+  }
 }

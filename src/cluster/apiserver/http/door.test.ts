@@ -164,6 +164,16 @@ void test('who may impersonate acts as another', async (t) => {
   const headers = { 'impersonate-user': 'ann' };
   assert.match((await raw({ path, headers })).json().message, /User "ann" cannot list/);
   const refused = await raw({ path, headers, as: await access('bob') });
+  const who = async (more: Record<string, string>): Promise<{ username: string; groups: string[]; extra?: object }> => {
+    const body = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' });
+    const reviews = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+    const answer = await raw({ method: 'POST', path: reviews, body, headers: { ...json, ...more } });
+    return (answer.json()['status'] as { userInfo: { username: string; groups: string[]; extra?: object } }).userInfo;
+  };
+  assert.deepEqual((await who({ 'impersonate-user': 'root', 'impersonate-group': 'system:masters' })).groups, ['system:masters', 'system:authenticated']);
+  assert.deepEqual((await who({ 'impersonate-user': 'root', 'impersonate-extra-a%2Fb': 'c', 'impersonate-extra-50%': 'd' })).extra, { 'a/b': ['c'], '50%': ['d'] });
+  const nobody = { 'impersonate-user': 'system:anonymous' };
+  assert.match((await raw({ path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', method: 'POST', body: '{}', headers: { ...json, ...nobody } })).json().message, /User "system:anonymous" cannot create/);
   assert.equal(refused.json().message, 'users "ann" is forbidden: User "bob" cannot impersonate resource "users" in API group "" at the cluster scope');
 });
 

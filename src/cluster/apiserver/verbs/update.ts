@@ -74,7 +74,7 @@ async function tryUpdate(core: Core, target: Target, old: CachedObject, object: 
   const subresource = target.subresource?.name ?? '';
   await admit(core, { operation: 'UPDATE', context, resource, subresource, namespace, name, object, old: old.object, also });
   refuseInvalid(target, object, rules.validateUpdate(object, old.object));
-  context.warnings.push(...resource.warnings(object));
+  if (subresource === '') context.warnings.push(...resource.warnings(object));
   setOwners(object, applies ? managedFields : ownersOf(core, target, old.object, object, context));
   const key = objects.key(namespace, name);
   if (isFinished(object)) {
