@@ -8,7 +8,7 @@ import type { NetNamespaces } from '#sys/netns/types.ts';
 import type { Child, Processes } from '#sys/process/types.ts';
 
 /** Milliseconds that a start may take: a first start on a slow machine makes certificates and pins namespaces. */
-export const startLimitMs = 120_000;
+export const startLimitMs = 300_000;
 
 export interface LaunchOptions {
   processes: Processes;
