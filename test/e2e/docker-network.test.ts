@@ -67,11 +67,24 @@ describe('networks and volumes', { skip: whyNoDocker() }, () => {
     await engine.ok('network', 'connect', '--ip', '10.213.7.9', 'later', 'mover');
     assert.match(await engine.ok('exec', 'mover', 'ip', 'addr', 'show', 'eth1'), /inet 10\.213\.7\.9\/24/);
     assert.match((await engine.docker('network', 'connect', 'later', 'mover')).stderr, /already exists in network later/);
+    assert.match(await engine.ok('exec', 'mover', 'cat', '/etc/hosts'), /\n10\.213\.7\.9\t/);
+    await engine.ok('run', '-d', '--name', 'stayer', '--network', 'later', 'bb:1', 'sleep', '100');
+    const own = await engine.ok('inspect', '-f', '{{.NetworkSettings.Networks.later.IPAddress}}', 'stayer');
+    assert.match(await engine.ok('exec', 'mover', 'nslookup', 'stayer'), new RegExp(own.replaceAll('.', '\\.')));
+    await engine.ok('rm', '-f', 'stayer');
+    await engine.ok('network', 'disconnect', 'later', 'mover');
+    assert.doesNotMatch(await engine.ok('exec', 'mover', 'cat', '/etc/hosts'), /10\.213\.7\.9/);
+    await engine.ok('network', 'connect', '--gw-priority', '1', '--driver-opt', 'com.docker.network.endpoint.ifname=up0', 'later', 'mover');
+    assert.match(await engine.ok('exec', 'mover', 'ip', 'route'), /default via 10\.213\.7\.1 dev up0/);
     await engine.ok('network', 'disconnect', 'later', 'mover');
     assert.equal((await engine.docker('exec', 'mover', 'ip', 'addr', 'show', 'eth1')).code, 1);
     await engine.ok('rm', '-f', 'mover');
     assert.equal(await engine.ok('network', 'prune', '-f'), 'Deleted Networks:\nlater');
     assert.match((await engine.docker('run', '--rm', '--network', 'later', 'bb:1', 'true')).stderr, /network later not found/);
+    await engine.ok('run', '-d', '--name', 'alone', '--network', 'none', 'bb:1', 'sleep', '100');
+    assert.match((await engine.docker('network', 'connect', 'bridge', 'alone')).stderr, /private \(none\) mode/);
+    assert.match((await engine.docker('create', '--network', 'bridge', '--link-local-ip', '169.254.3.4', 'bb:1')).stderr, /--link-local-ip\) are not implemented/);
+    await engine.ok('rm', '-f', 'alone');
   });
 
   test('--network container: shares another\'s', async () => {

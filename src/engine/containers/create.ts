@@ -10,6 +10,7 @@ import { resolveInRoot } from '#lib/rootfs-path.ts';
 import { familiar } from '#core/images/reference.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
+import { checkEndpoint, checkMac } from './endpoint-settings.ts';
 import { checkHostConfig } from './host-config.ts';
 import { mergeConfig } from './merge-config.ts';
 import type { MountPlan } from './mounts.ts';
@@ -91,7 +92,11 @@ function wantedEndpoints(host: HostConfig, request: CreateRequest): Record<strin
   const asked = Object.entries(request.NetworkingConfig?.EndpointsConfig ?? {});
   if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return {};
   const result: Record<string, EndpointSettings> = { [mode]: {} };
-  for (const [key, settings] of asked) result[key === 'default' ? 'bridge' : key] = settings ?? {};
+  for (const [key, settings] of asked) {
+    checkEndpoint(key, settings ?? {});
+    result[key === 'default' ? 'bridge' : key] = settings ?? {};
+  }
+  checkMac(request.MacAddress ?? '');
   if (request.MacAddress && !result[mode]?.MacAddress) result[mode] = { ...result[mode], MacAddress: request.MacAddress };
   return result;
 }

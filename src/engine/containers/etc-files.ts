@@ -42,10 +42,15 @@ export function hostsFile(input: EtcInput): string {
     const address = match?.[2] === 'host-gateway' ? input.hostGateway : match?.[2]?.replace(/^\[(.*)\]$/, '$1');
     if (match && address && isIP(address) !== 0) lines.push(`${address}\t${match[1]}`);
   }
+  lines.push(...endpoints.map((endpoint) => ownLine(record, endpoint)));
+  return `${lines.join('\n')}\n`;
+}
+
+/** The container's own name at its address on one network. */
+function ownLine(record: ContainerRecord, endpoint: Pick<Endpoint, 'address'>): string {
   const { Hostname, Domainname } = record.config;
   const name = Hostname || shortId(record.id);
-  for (const endpoint of endpoints) lines.push(`${endpoint.address}\t${Domainname ? `${name}.${Domainname} ` : ''}${name}`);
-  return `${lines.join('\n')}\n`;
+  return `${endpoint.address}\t${Domainname ? `${name}.${Domainname} ` : ''}${name}`;
 }
 
 interface Resolver {
@@ -89,6 +94,26 @@ export async function writeEtcFiles(directory: string, input: EtcInput): Promise
   await mkdir(directory, { recursive: true, mode: 0o710 });
   const content = { hosts: hostsFile(input), hostname: `${hostnameOf(input.record)}\n`, 'resolv.conf': resolvFile(input) };
   await Promise.all(etcNames.map((name) => writeFile(join(directory, name), content[name], { mode: 0o644 })));
+}
+
+/** A network was joined while the container runs; `before` is how its files were made. What it changed in them itself stays. */
+export async function noteJoined(directory: string, before: EtcInput, endpoint: Endpoint, served: boolean): Promise<void> {
+  await rewrite(join(directory, 'hosts'), (text) => `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${ownLine(before.record, endpoint)}\n`);
+  if (!served || before.served) return;
+  await rewrite(join(directory, 'resolv.conf'), (text) => (text === resolvFile(before) ? resolvFile({ ...before, served }) : text));
+}
+
+/** A network was left while the container runs. */
+export async function noteLeft(directory: string, record: ContainerRecord, endpoint: Endpoint): Promise<void> {
+  const line = ownLine(record, endpoint);
+  await rewrite(join(directory, 'hosts'), (text) => text.split('\n').filter((other) => other !== line).join('\n'));
+}
+
+/** In place: the file is bound into the container. */
+async function rewrite(path: string, change: (text: string) => string): Promise<void> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const changed = change(text);
+  if (changed !== text) await writeFile(path, changed);
 }
 
 export function etcMounts(directory: string): MountSpec[] {

@@ -5,7 +5,9 @@ import type { Endpoint, Network } from '#core/networks/types.ts';
 import { Fault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { owner } from './context.ts';
+import { linkNameOf } from './endpoint-settings.ts';
 import { portRequests } from './ports.ts';
+import type { EtcInput } from './etc-files.ts';
 import { readHostFiles, resolverOf } from './etc-files.ts';
 import type { ContainerRecord } from './record.ts';
 import { isAlive, shortId } from './record.ts';
@@ -94,11 +96,11 @@ export async function joinNetwork(
   if (address && !servesNames(network)) {
     throw new Fault('invalid', 'user specified IP address is supported on user defined networks only');
   }
-  if (settings.IPAMConfig?.IPv6Address) throw new Fault('not-implemented', 'IPv6 addresses of endpoints are not implemented by Gantry');
-  if (settings.Links?.length) throw new Fault('not-implemented', 'links between endpoints are not implemented by Gantry; use network aliases');
+  const interfaceName = linkNameOf(settings);
   const endpoint = await context.networks.attach(network.id, {
     sandboxId: record.id,
     namespace,
+    ...(interfaceName === undefined ? {} : { interfaceName }),
     ...(address ? { address } : {}),
     ...(settings.MacAddress ? { mac: settings.MacAddress } : {}),
     ...(servesNames(network) ? { aliases: namesOn(record, settings) } : {}),
@@ -128,7 +130,12 @@ export async function leaveNetworks(context: ContainerContext, record: Container
   await sandboxes.remove(record.id);
 }
 
+/** What the files in /etc are made of, for a run that has no endpoint yet. */
+export async function etcInputOf(context: ContainerContext, record: ContainerRecord, plan: Pick<NetworkPlan, 'served' | 'hostNetwork'>): Promise<EtcInput> {
+  return { record, endpoints: [], served: plan.served, hostNetwork: plan.hostNetwork, hostGateway: hostGateway(context), ...(await readHostFiles(plan.hostNetwork)) };
+}
+
 /** The address of the default bridge on the host. */
-export function hostGateway(context: ContainerContext): string | undefined {
+function hostGateway(context: ContainerContext): string | undefined {
   return context.networks.get('bridge')?.ipam.config.find((c) => c.gateway)?.gateway;
 }

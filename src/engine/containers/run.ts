@@ -1,10 +1,10 @@
 /** One run of a container: made ready and let go, or taken back. Called with the container's lock held. */
-import { etcMounts, readHostFiles, writeEtcFiles } from './etc-files.ts';
+import { etcMounts, writeEtcFiles } from './etc-files.ts';
 import type { AttachSession } from './attach-session.ts';
 import { Fault, asFault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
-import { hostGateway, joinNetworks, leaveNetworks, openSandbox, planNetworks } from './networking.ts';
+import { etcInputOf, joinNetworks, leaveNetworks, openSandbox, planNetworks } from './networking.ts';
 import type { ContainerRecord } from './record.ts';
 import { checkMounts, runSpec } from './spec.ts';
 import type { HeldMount } from './spec.ts';
@@ -21,7 +21,7 @@ export async function beginRun(context: ContainerContext, record: ContainerRecor
     undo.push(() => leaveNetworks(context, record));
     const namespace = await openSandbox(context, record);
     const directory = directoryOf(context, record.id);
-    const etc = { record, endpoints: [], served: plan.served, hostNetwork: plan.hostNetwork, hostGateway: hostGateway(context), ...(await readHostFiles(plan.hostNetwork)) };
+    const etc = await etcInputOf(context, record, plan);
     await writeEtcFiles(directory, etc);
     const spec = await runSpec(context, record, { rootfs: root, network: namespace, etcMounts: etcMounts(directory), held });
     await containers.remove(record.id);

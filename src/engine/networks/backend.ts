@@ -1,11 +1,15 @@
 /** The networks' side of Docker's door. */
 import type { Filters } from '#api/docker/common.ts';
 import type * as api from '#api/docker/networks.ts';
+import type { EndpointSettings } from '#api/docker/networks.ts';
 import type { Network, NetworkSpec } from '#core/networks/types.ts';
 import { isoTime } from '#lib/clock.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { ContainerContext } from '../containers/context.ts';
-import { joinNetwork, servesNames, serveNames } from '../containers/networking.ts';
+import { directoryOf } from '../containers/context.ts';
+import { checkEndpoint } from '../containers/endpoint-settings.ts';
+import { noteJoined, noteLeft } from '../containers/etc-files.ts';
+import { etcInputOf, joinNetwork, servesNames, serveNames } from '../containers/networking.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import { isAlive } from '../containers/record.ts';
 import { anyOf, booleanFilter, labelsMatch, nameMatches, untilFilter } from '../filters.ts';
@@ -24,7 +28,7 @@ export class NetworksBackend {
         labelsMatch(network.labels, filters) &&
         anyOf(filters, 'name', (name) => nameMatches(network.name, name)) &&
         anyOf(filters, 'id', (id) => network.id.startsWith(id)) &&
-        anyOf(filters, 'driver', (driver) => network.driver === driver) &&
+        anyOf(filters, 'driver', (driver) => shownDriver(network) === driver) &&
         anyOf(filters, 'scope', (scope) => scope === 'local') &&
         anyOf(filters, 'type', (type) => typeMatches(network, type)) &&
         (dangling === undefined || dangling === (!network.predefined && this.#users(network).length === 0)),
@@ -62,22 +66,30 @@ export class NetworksBackend {
   }
 
   async connect(reference: string, request: api.NetworkConnectRequest): Promise<void> {
-    const { set, networks, sandboxes } = this.#context;
+    const { set } = this.#context;
     const network = this.#must(reference);
     if (network.driver !== 'bridge') throw new Fault('forbidden', `container cannot be connected to ${network.name} network`);
+    const settings = request.EndpointConfig ?? {};
+    checkEndpoint(network.name, settings);
     await set.lock(set.must(request.Container ?? '').id, async (record) => {
-      if (record.hostConfig.NetworkMode === 'host') throw new Fault('forbidden', 'container sharing network namespace with host cannot be connected to any other network');
-      if (record.hostConfig.NetworkMode?.startsWith('container:')) throw new Fault('forbidden', 'container sharing network namespace with another container or host cannot be connected to any other network');
+      checkConnectable(record);
       if (this.#keyOf(record, network) !== undefined) throw new Fault('forbidden', `endpoint with name ${record.name} already exists in network ${network.name}`);
-      const settings = request.EndpointConfig ?? {};
-      const netPath = isAlive(record) ? sandboxes.get(record.id)?.netPath : undefined;
-      if (netPath !== undefined) {
-        const hadNames = Object.keys(record.endpoints).some((key) => servesNames(networks.get(key) ?? network));
-        await joinNetwork(this.#context, record, network, settings, netPath, undefined);
-        if (servesNames(network) && !hadNames) await serveNames(this.#context, record, netPath);
-      }
+      if (isAlive(record)) await this.#joinRunning(record, network, settings);
       await set.update(record.id, { endpoints: { ...record.endpoints, [network.name]: settings } });
     });
+  }
+
+  async #joinRunning(record: ContainerRecord, network: Network, settings: EndpointSettings): Promise<void> {
+    const { networks, sandboxes } = this.#context;
+    const netPath = sandboxes.get(record.id)?.netPath;
+    if (netPath === undefined) return;
+    const hadNames = Object.keys(record.endpoints).some((key) => servesNames(networks.get(key) ?? network));
+    const priorities = Object.values(record.endpoints).map((other) => other.GwPriority ?? 0);
+    const first = (settings.GwPriority ?? 0) > Math.max(...priorities);
+    const endpoint = await joinNetwork(this.#context, record, network, settings, netPath, first || undefined);
+    const named = servesNames(network);
+    if (named && !hadNames) await serveNames(this.#context, record, netPath);
+    await noteJoined(directoryOf(this.#context, record.id), await etcInputOf(this.#context, record, { served: hadNames, hostNetwork: false }), endpoint, named);
   }
 
   #keyOf(record: ContainerRecord, network: Network): string | undefined {
@@ -96,8 +108,10 @@ export class NetworksBackend {
     await set.lock(set.must(request.Container ?? '').id, async (record) => {
       const key = this.#keyOf(record, network);
       if (key === undefined) throw new Fault('forbidden', `container ${record.id} is not connected to network ${network.name}`);
-      if (networks.endpoints({ network: network.id, sandbox: record.id }).length > 0) {
+      const [endpoint] = networks.endpoints({ network: network.id, sandbox: record.id });
+      if (endpoint) {
         await networks.detach(network.id, record.id);
+        await noteLeft(directoryOf(this.#context, record.id), record, endpoint);
         events.emit('network', 'disconnect', network.id, { container: record.id, name: network.name, type: network.driver });
       }
       const { [key]: _, ...endpoints } = record.endpoints;
@@ -130,7 +144,7 @@ export class NetworksBackend {
       Id: network.id,
       Created: isoTime(network.createdAt),
       Scope: 'local',
-      Driver: network.driver === 'none' ? 'null' : network.driver,
+      Driver: shownDriver(network),
       EnableIPv4: true,
       EnableIPv6: network.enableIPv6,
       IPAM: {
@@ -158,6 +172,19 @@ export class NetworksBackend {
       Labels: { ...network.labels },
     };
   }
+}
+
+/** Docker calls the driver of the network `none` so. */
+function shownDriver(network: Network): string {
+  return network.driver === 'none' ? 'null' : network.driver;
+}
+
+/** One whose network is another's, or none at all, joins no further one. */
+function checkConnectable(record: ContainerRecord): void {
+  const mode = record.hostConfig.NetworkMode ?? '';
+  if (mode === 'host') throw new Fault('forbidden', 'container sharing network namespace with host cannot be connected to any other network');
+  if (mode.startsWith('container:')) throw new Fault('forbidden', 'container sharing network namespace with another container or host cannot be connected to any other network');
+  if (mode === 'none') throw new Fault('forbidden', 'container cannot be connected to multiple networks with one of the networks in private (none) mode');
 }
 
 function typeMatches(network: Network, type: string): boolean {

@@ -76,7 +76,9 @@ export class EndpointLinks {
     }
     if (endpoint.gateway === undefined) return;
     const hasDefault = netlink.routes().some((r) => r.destination === defaultDestination);
-    if (wanted ?? !hasDefault) netlink.addRoute({ destination: defaultDestination, via: endpoint.gateway, link });
+    if (!(wanted ?? !hasDefault)) return;
+    if (hasDefault) netlink.deleteRoute(defaultDestination);
+    netlink.addRoute({ destination: defaultDestination, via: endpoint.gateway, link });
   }
 
   leave(endpoint: Endpoint): void {
