@@ -1,7 +1,9 @@
 /** The less common flags of `docker run`: each works. And many containers at once. */
 import assert from 'node:assert/strict';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually, TestEngine, whyNoDocker } from '#test/support/engine.ts';
 
@@ -56,7 +58,27 @@ describe('flags of docker run', { skip: whyNoDocker() }, () => {
     await engine.ok('run', '-d', '--name', 'child', '--cgroup-parent', parent, '--annotation', 'a=b', 'bb:1', 'sleep', '100');
     const pid = await engine.ok('inspect', '-f', '{{.State.Pid}}', 'child');
     assert.match(readFileSync(`/proc/${pid}/cgroup`, 'utf8'), new RegExp(`${parent}/[0-9a-f]{64}`));
+    const id = await engine.ok('inspect', '-f', '{{.Id}}', 'child');
+    const bundle = globSync(`${engine.root}/**/${id}/config.json`)[0] ?? '';
+    assert.equal((JSON.parse(readFileSync(bundle, 'utf8')) as { annotations: Record<string, string> }).annotations['a'], 'b');
     await engine.ok('rm', '-f', 'child');
+  });
+
+  test('a read-only bind is read-only with all that is mounted below it, unless bind-recursive says otherwise', async () => {
+    const source = join(engine.root, 'source');
+    mkdirSync(join(source, 'below'), { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', 'below', join(source, 'below')]);
+    const script = 'for d in /s /s/below; do touch $d/x 2>/dev/null && echo wrote || echo ro; done';
+    assert.equal(await inside(['-v', `${source}:/s:ro`], script), 'ro\nro');
+    assert.equal(await inside(['--mount', `type=bind,src=${source},dst=/s,readonly,bind-recursive=writable`], script), 'ro\nwrote');
+    assert.equal(await inside(['--mount', `type=bind,src=${source},dst=/s,readonly,bind-recursive=disabled`], 'ls /s/below | wc -l'), '0');
+    assert.equal(await inside(['--mount', `type=bind,src=${source},dst=/s,readonly,bind-recursive=readonly,bind-propagation=rprivate`], script), 'ro\nro');
+  });
+
+  test('--init is the first process, but not where the pids are another\'s', async () => {
+    const first = 'tr "\\0" " " < /proc/1/cmdline';
+    assert.match(await inside(['--init'], first), /^\/sbin\/docker-init -- sh -c/);
+    await inside(['--init', '--pid', 'host'], 'true');
   });
 
   test('--mount: tmpfs, a volume\'s subpath, read-only; --volumes-from', async () => {

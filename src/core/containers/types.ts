@@ -75,6 +75,8 @@ export interface ContainerSpec {
   /** Whose it is: `docker` or `kubelet`. */
   owner: string;
   labels?: Record<string, string>;
+  /** For the runtime, which takes some as settings of its own. */
+  annotations?: Record<string, string>;
   /** The mounted root file system. */
   rootfs: string;
   readonlyRootfs?: boolean;

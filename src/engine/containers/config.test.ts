@@ -7,12 +7,14 @@ import { checkHostConfig, checkSecurity } from './host-config.ts';
 import { mergeConfig, mergeEnv } from './merge-config.ts';
 import { parseBind, planMounts } from './mounts.ts';
 import { checkName, inventName } from './names.ts';
+import { shownHostConfig } from './shown-host-config.ts';
 import { portMap, portRequests } from './ports.ts';
 import { seededRandom } from '#lib/random.ts';
 import type { ContainerRecord } from './record.ts';
 import { resourceSpec } from './spec.ts';
 
 const id = 'ab'.repeat(32);
+const crunHost = { runtimes: ['crun'], cgroupVersion: 2 } as const;
 const merge = (request: CreateRequest, image = {}) => mergeConfig(request, image, id);
 
 test('what was asked wins over the image; an entrypoint resets the image\'s command', () => {
@@ -36,7 +38,7 @@ test('a config that cannot work is refused', () => {
 
 test('the zero values that the CLI sends are unset, and inspect shows defaults', () => {
   const sent: HostConfig = { NetworkMode: 'default', MemorySwappiness: -1, PidsLimit: 0, ShmSize: 0, OomKillDisable: false, RestartPolicy: { Name: 'no', MaximumRetryCount: 0 }, BlkioDeviceReadBps: [], UsernsMode: '' };
-  const host = checkHostConfig(sent, ['crun']);
+  const host = checkHostConfig(sent, crunHost);
   assert.deepEqual([host.NetworkMode, host.MemorySwappiness, host.PidsLimit, host.ShmSize, host.Runtime], ['bridge', null, null, 64 << 20, 'crun']);
   assert.deepEqual(resourceSpec(host), {});
 });
@@ -59,9 +61,22 @@ test('each field of a HostConfig works or is refused by name', () => {
     [{ CapAdd: ['NOPE'] }, /unknown capability/],
     [{ SecurityOpt: ['label=type:x'] }, /SELinux/],
     [{ Ulimits: [{ Name: 'nofiles', Soft: 1, Hard: 1 }] }, /invalid ulimit type: nofiles/],
+    [{ ExtraHosts: ['up:nowhere'] }, /invalid IP address in add-host: "nowhere"/],
+    [{ Dns: ['lan'] }, /invalid IP address in dns: "lan"/],
+    [{ SecurityOpt: ['no-new-privileges=maybe'] }, /it takes true or false/],
     [{ NetworkMode: 'container:x', PortBindings: { '80/tcp': [{}] } }, /conflicting options/],
   ];
-  for (const [host, message] of refusals) assert.throws(() => checkHostConfig(host, ['crun']), message);
+  for (const [host, message] of refusals) assert.throws(() => checkHostConfig(host, crunHost), message);
+});
+
+test('defaults that depend on the host or on other fields; inspect shows every field', () => {
+  const host = checkHostConfig({ Memory: 64 << 20 }, { ...crunHost, cgroupVersion: 1 });
+  assert.deepEqual([host.CgroupnsMode, host.MemorySwap, checkHostConfig({}, crunHost).CgroupnsMode], ['host', 128 << 20, 'private']);
+  const shown = shownHostConfig({ ...host, CpuShares: null } as unknown as HostConfig);
+  assert.deepEqual([shown.CpuShares, shown.Dns, shown.Privileged, shown.LogConfig?.Type, shown.Memory], [0, [], false, 'json-file', 64 << 20]);
+  assert.ok(shown.MaskedPaths?.includes('/proc/kcore') && shown.ReadonlyPaths?.includes('/proc/sys'));
+  assert.equal(shownHostConfig({ Privileged: true }).MaskedPaths, null);
+  assert.deepEqual(shownHostConfig({ MaskedPaths: [] }).MaskedPaths, []);
 });
 
 test('limits become the runtime\'s', () => {
@@ -91,6 +106,8 @@ test('mounts come parents first; two for one target are refused; volumes of the 
   assert.throws(() => planMounts({}, { Mounts: [{ Type: 'image', Target: '/a', Source: 'x' }] }, []), /type image are not implemented/);
   assert.deepEqual(planMounts({}, { Tmpfs: { '/t': 'size=1m,exec' } }, [])[0]?.tmpfs, ['nosuid', 'nodev', 'size=1m', 'exec']);
   assert.throws(() => planMounts({}, { Tmpfs: { '/t': 'upperdir=/x' } }, []), /invalid tmpfs option/);
+  assert.throws(() => planMounts({}, { Mounts: [{ Type: 'tmpfs', Target: '/t', TmpfsOptions: { Options: [['upperdir', '/x']] } }] }, []), /invalid tmpfs option/);
+  assert.throws(() => planMounts({}, { Mounts: [{ Type: 'bind', Source: '/', Target: '/t', ImageOptions: { Subpath: 'x' } }] }, []), /field ImageOptions must not be specified/);
 });
 
 test('ports: bindings, ranges, all that are exposed; and back', () => {

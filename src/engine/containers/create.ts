@@ -29,7 +29,7 @@ export async function createContainer(context: ContainerContext, request: Create
   const image = findImage(context, request.Image ?? '', options.platform ?? '');
   const config = mergeConfig(request, image.config.config ?? {}, id);
   const given = config.NetworkDisabled ? { ...request.HostConfig, NetworkMode: 'none' } : (request.HostConfig ?? {});
-  const hostConfig = checkHostConfig(given, [context.host.runtime.name]);
+  const hostConfig = checkHostConfig(given, { runtimes: [context.host.runtime.name], cgroupVersion: context.host.cgroupVersion });
   const endpoints = wantedEndpoints(hostConfig, request);
   portRequests({ config, hostConfig });
   const plans = planMounts(config, hostConfig, inheritedMounts(context, hostConfig));

@@ -1,4 +1,5 @@
 /** Checks a HostConfig: each field works or is refused by name. Zero values, which the CLI always sends, are unset. */
+import { isIP } from 'node:net';
 import type { HostConfig, RestartPolicy } from '#api/docker/host-config.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
 import { Fault } from '#lib/errors.ts';
@@ -30,13 +31,21 @@ const ulimitNames = ['core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgque
 /** 6 MiB: the runtime needs as much. */
 const leastMemory = 6 << 20;
 
-/** The config with defaults filled in, as inspect shows it. */
-export function checkHostConfig(given: HostConfig, runtimes: readonly string[]): HostConfig {
+/** What of the host a HostConfig is checked against. */
+export interface CheckedHost {
+  /** The default first. */
+  runtimes: readonly string[];
+  cgroupVersion: 1 | 2;
+}
+
+/** The config with the defaults that depend on this host and on its other fields filled in. */
+export function checkHostConfig(given: HostConfig, host: CheckedHost): HostConfig {
   for (const [applies, message] of refused) {
     if (applies(given)) throw new Fault('not-implemented', message);
   }
   checkResources(given);
-  checkModes(given, runtimes);
+  checkModes(given, host.runtimes);
+  checkAddresses(given);
   checkSecurity(given);
   const policy = checkRestartPolicy(given.RestartPolicy);
   if (given.AutoRemove && policy.Name !== 'no') throw new Fault('invalid', "can't create 'AutoRemove' container with restart policy");
@@ -46,9 +55,11 @@ export function checkHostConfig(given: HostConfig, runtimes: readonly string[]):
     LogConfig: checkLog(given),
     NetworkMode: given.NetworkMode === 'default' || !given.NetworkMode ? 'bridge' : given.NetworkMode,
     IpcMode: given.IpcMode || 'private',
-    CgroupnsMode: given.CgroupnsMode || (given.Privileged ? 'host' : 'private'),
-    Runtime: given.Runtime || (runtimes[0] ?? ''),
+    // as Docker has it: on cgroup v1 a container sees the host's groups
+    CgroupnsMode: given.CgroupnsMode || (given.Privileged || host.cgroupVersion === 1 ? 'host' : 'private'),
+    Runtime: given.Runtime || (host.runtimes[0] ?? ''),
     ShmSize: given.ShmSize || (64 << 20),
+    MemorySwap: given.MemorySwap || 2 * (given.Memory ?? 0),
     MemorySwappiness: given.MemorySwappiness === -1 ? null : (given.MemorySwappiness ?? null),
     PidsLimit: given.PidsLimit && given.PidsLimit > 0 ? given.PidsLimit : null,
     OomKillDisable: given.OomKillDisable ?? false,
@@ -115,9 +126,23 @@ function checkModes(h: HostConfig, runtimes: readonly string[]): void {
   if (shared && Object.keys(h.Sysctls ?? {}).some((name) => name.startsWith('net.'))) {
     throw new Fault('invalid', 'conflicting options: net sysctls and a network mode that shares another network');
   }
+}
+
+function checkAddresses(h: HostConfig): void {
   for (const entry of h.ExtraHosts ?? []) {
-    if (!/^[^:\s]+[:=].+$/.test(entry)) throw new Fault('invalid', `bad format for add-host: "${entry}"`);
+    const { address } = parseExtraHost(entry);
+    if (address !== 'host-gateway' && isIP(address) === 0) throw new Fault('invalid', `invalid IP address in add-host: "${address}"`);
   }
+  for (const server of h.Dns ?? []) {
+    if (isIP(server) === 0) throw new Fault('invalid', `invalid IP address in dns: "${server}"`);
+  }
+}
+
+/** `name:address` or `name=address`; IPv6 addresses may be in brackets. */
+export function parseExtraHost(entry: string): { name: string; address: string } {
+  const [, name, address] = /^([^:=\s]+)[:=](.+)$/.exec(entry) ?? [];
+  if (name === undefined || address === undefined) throw new Fault('invalid', `bad format for add-host: "${entry}"`);
+  return { name, address: address.replace(/^\[(.*)\]$/, '$1') };
 }
 
 /** Parsed `SecurityOpt`. */
@@ -133,7 +158,8 @@ export function checkSecurity(h: HostConfig): Security {
   for (const option of h.SecurityOpt ?? []) {
     const match = /^([a-z-]+)(?:[=:](.*))?$/s.exec(option);
     const [, key = '', value = ''] = match ?? [];
-    if (key === 'no-new-privileges') result.noNewPrivileges = value === '' || value === 'true';
+    if (key === 'no-new-privileges' && !['', 'true', 'false'].includes(value)) throw new Fault('invalid', `invalid --security-opt: "${option}": it takes true or false`);
+    if (key === 'no-new-privileges') result.noNewPrivileges = value !== 'false';
     else if (key === 'seccomp') result.seccomp = parseSeccomp(value);
     else if (key === 'apparmor') result.apparmor = value;
     else if (key === 'label' && value === 'disable') continue;

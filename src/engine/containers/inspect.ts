@@ -1,5 +1,5 @@
 /** GET /containers/{id}/json: the record and what is known of its run, in Docker's shape. */
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import type { ContainerInspect, MountPoint, NetworkSettings } from '#api/docker/containers.ts';
 import { zeroTime } from '#api/docker/common.ts';
 import type { EndpointSettings } from '#api/docker/networks.ts';
@@ -9,6 +9,7 @@ import { directoryOf, logPathOf } from './context.ts';
 import { namesOn, servesNames } from './networking.ts';
 import { portMap } from './ports.ts';
 import type { ContainerRecord, MountRecord } from './record.ts';
+import { shownHostConfig } from './shown-host-config.ts';
 import { commandOf, isAlive, isRunning, shortId } from './record.ts';
 
 export async function inspectContainer(context: ContainerContext, record: ContainerRecord, size: boolean): Promise<ContainerInspect> {
@@ -34,7 +35,7 @@ export async function inspectContainer(context: ContainerContext, record: Contai
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: live.execIds.size > 0 ? [...live.execIds] : null,
-    HostConfig: record.hostConfig,
+    HostConfig: shownHostConfig(record.hostConfig),
     GraphDriver: { Name: 'overlay2', Data: null },
     ...(size ? await sizes(context, record) : {}),
     Mounts: mountPoints(context, record),
@@ -68,15 +69,17 @@ export async function sizes(context: ContainerContext, record: ContainerRecord):
   return { SizeRw: own.bytes, SizeRootFs: own.bytes + (context.images.get(record.imageId)?.size ?? 0) };
 }
 
+/** Without those of `--tmpfs`, which Docker tells of in the HostConfig alone. */
 export function mountPoints(context: ContainerContext, record: ContainerRecord): MountPoint[] {
-  return record.mounts.map((mount) => mountPoint(context, mount));
+  const tmpfs = Object.keys(record.hostConfig.Tmpfs ?? {}).map((target) => posix.resolve(target));
+  return record.mounts.filter((mount) => mount.type !== 'tmpfs' || !tmpfs.includes(mount.target)).map((mount) => mountPoint(context, mount));
 }
 
 function mountPoint(context: ContainerContext, mount: MountRecord): MountPoint {
   const shared = { Destination: mount.target, Mode: mount.mode, RW: !mount.readOnly, Propagation: '' };
   if (mount.type === 'tmpfs') return { Type: 'tmpfs', Source: '', ...shared };
   if (mount.volume === undefined) return { Type: 'bind', Source: mount.source ?? '', ...shared, Propagation: mount.propagation || 'rprivate' };
-  return { Type: 'volume', Name: mount.volume, Source: context.volumes.get(mount.volume)?.mountpoint ?? '', Driver: 'local', ...shared, Mode: mount.mode || 'z' };
+  return { Type: 'volume', Name: mount.volume, Source: context.volumes.get(mount.volume)?.mountpoint ?? '', Driver: 'local', ...shared, Mode: mount.mode || (mount.anonymous ? '' : 'z') };
 }
 
 /** Each network of the container by name, with what its endpoint has while it runs. */

@@ -87,6 +87,8 @@ function parseMount(request: MountRequest): MountPlan {
   if (type !== 'bind' && request.BindOptions) throw invalid('field BindOptions must not be specified');
   if (type !== 'volume' && request.VolumeOptions) throw invalid('field VolumeOptions must not be specified');
   if (type !== 'tmpfs' && request.TmpfsOptions) throw invalid('field TmpfsOptions must not be specified');
+  if (request.ImageOptions) throw invalid('field ImageOptions must not be specified');
+  if (request.ClusterOptions) throw invalid('field ClusterOptions must not be specified');
   const mount = { ...plain(type, checkTarget(request.Target, request.Target)), readOnly: request.ReadOnly ?? false };
   if (type === 'bind') return bindMount(mount, request, invalid);
   if (type === 'volume') return volumeMount(mount, request, invalid);
@@ -100,12 +102,14 @@ function bindMount(mount: MountPlan, request: MountRequest, invalid: (why: strin
   if (!request.Source.startsWith('/')) throw invalid(`invalid mount path: '${request.Source}' mount path must be absolute`);
   const propagation = options.Propagation ?? '';
   if (propagation !== '' && !propagations.includes(propagation)) throw invalid(`invalid propagation mode: ${propagation}`);
-  if (options.ReadOnlyForceRecursive) throw new Fault('not-implemented', 'BindOptions.ReadOnlyForceRecursive is not implemented by Gantry');
+  if (options.ReadOnlyNonRecursive && options.ReadOnlyForceRecursive) throw invalid('fields ReadOnlyNonRecursive and ReadOnlyForceRecursive must not both be set');
+  if (options.ReadOnlyForceRecursive && !['', 'rprivate'].includes(propagation)) throw invalid('ReadOnlyForceRecursive needs the propagation rprivate');
   return {
     ...mount,
     source: posix.normalize(request.Source),
     propagation,
     ...(options.NonRecursive ? { nonRecursive: true } : {}),
+    ...(options.ReadOnlyNonRecursive ? { readOnlyNonRecursive: true } : {}),
     makeSource: options.CreateMountpoint ?? false,
   };
 }
@@ -134,7 +138,7 @@ function tmpfsWords(request: MountRequest, invalid: (why: string) => Fault): str
     ...defaultTmpfs,
     ...(SizeBytes ? [`size=${SizeBytes}`] : []),
     ...(Mode ? [`mode=${Mode.toString(8)}`] : []),
-    ...(Options ?? []).map((pair) => pair.join('=')),
+    ...checkTmpfs((Options ?? []).map((pair) => pair.join('='))),
     ...(request.ReadOnly ? ['ro'] : []),
   ];
 }
@@ -142,12 +146,16 @@ function tmpfsWords(request: MountRequest, invalid: (why: string) => Fault): str
 const defaultTmpfs = ['noexec', 'nosuid', 'nodev'];
 const tmpfsRule = /^(ro|rw|exec|noexec|suid|nosuid|dev|nodev|sync|async|dirsync|remount|mand|nomand|atime|noatime|diratime|nodiratime|bind|rbind|(r?(private|shared|slave|unbindable))|(size|mode|uid|gid|nr_inodes|nr_blocks|mpol)=.+)$/;
 
+function checkTmpfs(words: string[]): string[] {
+  for (const word of words) {
+    if (!tmpfsRule.test(word)) throw new Fault('invalid', `invalid tmpfs option ["${word}"]`);
+  }
+  return words;
+}
+
 function tmpfsMounts(tmpfs: Readonly<Record<string, string>>): MountPlan[] {
   return Object.entries(tmpfs).map(([target, options]) => {
-    const words = options.split(',').filter((w) => w !== '');
-    for (const word of words) {
-      if (!tmpfsRule.test(word)) throw new Fault('invalid', `invalid tmpfs option ["${word}"]`);
-    }
+    const words = checkTmpfs(options.split(',').filter((w) => w !== ''));
     const positive = (word: string): string => word.replace(/^no/, '');
     const kept = defaultTmpfs.filter((word) => !words.includes(positive(word)));
     return { ...plain('tmpfs', checkTarget(target, target)), mode: options, tmpfs: [...kept, ...words], readOnly: words.includes('ro') };

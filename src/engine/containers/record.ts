@@ -53,6 +53,8 @@ export interface MountRecord {
   mode: string;
   /** A bind without the mounts below its source. */
   nonRecursive?: boolean;
+  /** Read-only itself; what is mounted below its source stays as it is. */
+  readOnlyNonRecursive?: boolean;
   /** Options of a tmpfs. */
   tmpfs?: readonly string[];
 }

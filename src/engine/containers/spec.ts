@@ -67,7 +67,9 @@ export async function runSpec(context: ContainerContext, record: ContainerRecord
     ...(host.MaskedPaths ? { maskedPaths: host.MaskedPaths } : {}),
     ...(host.ReadonlyPaths ? { readonlyPaths: host.ReadonlyPaths } : {}),
     shmSize: host.ShmSize,
-    init: host.Init ?? false,
+    // with another's pids it would not be the first process, which is what it is for
+    init: (host.Init ?? false) && ['', 'private'].includes(host.PidMode ?? ''),
+    ...(host.Annotations ? { annotations: host.Annotations } : {}),
     stdin: config.OpenStdin ?? false,
     stdinOnce: config.StdinOnce ?? false,
     logPath: logPathOf(context, record),
@@ -134,7 +136,7 @@ function namespaces(context: ContainerContext, record: ContainerRecord, network:
     ...(ipc === 'host' ? { ipc } : ipc?.ipcPath ? { ipc: ipc.ipcPath } : {}),
     ...pidNamespace(context, PidMode),
     ...(UTSMode === 'host' ? { uts: 'host' } : {}),
-    ...(CgroupnsMode === 'host' ? { cgroup: 'host' } : {}),
+    ...(CgroupnsMode === '' ? {} : { cgroup: CgroupnsMode }),
   };
 }
 
@@ -178,8 +180,15 @@ async function volumeMounts(context: ContainerContext, record: ContainerRecord, 
 async function mountSpec(context: ContainerContext, record: ContainerRecord, mount: MountRecord, held: HeldMount[]): Promise<MountSpec> {
   if (mount.type === 'tmpfs') return { type: 'tmpfs', source: 'tmpfs', target: mount.target, options: mount.tmpfs ?? [] };
   const source = mount.volume === undefined ? (mount.source ?? '') : await volumeSource(context, record, mount, mount.volume, held);
-  const bind = mount.nonRecursive ? 'bind' : 'rbind';
-  return { type: 'bind', source, target: mount.target, options: [bind, mount.readOnly ? 'ro' : 'rw', mount.propagation || 'rprivate'] };
+  return { type: 'bind', source, target: mount.target, options: bindOptions(mount) };
+}
+
+function bindOptions(mount: MountRecord): string[] {
+  const propagation = mount.propagation || 'rprivate';
+  // a word that is about the mounts below would have crun bring them along
+  if (mount.nonRecursive) return ['bind', mount.readOnly ? 'ro' : 'rw', propagation.replace(/^r/, '')];
+  const readOnly = mount.readOnlyNonRecursive ? 'ro' : 'rro';
+  return ['rbind', mount.readOnly ? readOnly : 'rw', propagation];
 }
 
 async function volumeSource(context: ContainerContext, record: ContainerRecord, mount: MountRecord, volume: string, held: HeldMount[]): Promise<string> {

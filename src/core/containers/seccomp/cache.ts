@@ -24,6 +24,8 @@ export class FilterCache {
   apply(config: RuntimeConfig): string | undefined {
     const { seccomp } = config.linux;
     if (!seccomp || basename(this.#paths.runtime) !== 'crun') return undefined;
+    // one that the container brings is not what its rules say, and must not be learnt for them
+    if (config.annotations?.[annotation] !== undefined) return undefined;
     const key = createHash('sha256').update(JSON.stringify(seccomp)).digest('hex');
     const filter = this.#compiled.get(key);
     if (filter === undefined) return key;

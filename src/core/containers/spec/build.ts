@@ -28,6 +28,7 @@ export function buildConfig(spec: ContainerSpec, cgroup: string, host: SpecHost)
     mounts: buildMounts(spec, init),
     linux: buildLinux(spec, cgroup, host),
   };
+  if (spec.annotations) config.annotations = { ...spec.annotations };
   if (spec.hostname !== undefined && spec.namespaces?.uts !== 'host') config.hostname = spec.hostname;
   return config;
 }
@@ -40,14 +41,14 @@ export function buildProcess(spec: ProcessSpec, wanted: readonly string[], host:
     args: [...spec.args],
     env: [...spec.env],
     cwd: spec.cwd === '' ? '/' : spec.cwd,
-    user: { uid: spec.user.uid, gid: spec.user.gid },
+    // with its own group among them, a process that changes its group still counts as one of it (CVE-2022-36109)
+    user: { uid: spec.user.uid, gid: spec.user.gid, additionalGids: [...new Set([spec.user.gid, ...(spec.user.additionalGids ?? [])])] },
     // Others than root get none at execve; giving them here would only differ from what execve does.
     capabilities: spec.user.uid === 0 ? { bounding: capabilities, effective: capabilities, permitted: capabilities } : { bounding: capabilities },
     noNewPrivileges: spec.noNewPrivileges ?? false,
   };
   if (spec.terminal) process.terminal = true;
   if (spec.terminal && spec.size) process.consoleSize = { height: spec.size.rows, width: spec.size.columns };
-  if (spec.user.additionalGids?.length) process.user.additionalGids = [...spec.user.additionalGids];
   if (spec.rlimits?.length) process.rlimits = spec.rlimits.map((limit) => host.rlimit({ ...limit }));
   if (spec.apparmorProfile) process.apparmorProfile = spec.apparmorProfile;
   return process;
