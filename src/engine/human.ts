@@ -2,7 +2,6 @@
 const second = 1000;
 const minute = 60 * second;
 const hour = 60 * minute;
-const day = 24 * hour;
 
 export function humanDuration(ms: number): string {
   const seconds = Math.floor(ms / second);
@@ -15,9 +14,8 @@ export function humanDuration(ms: number): string {
   const hours = Math.round(ms / hour);
   if (hours === 1) return 'About an hour';
   if (hours < 48) return `${hours} hours`;
-  const whole = Math.floor(ms / hour);
-  if (whole < 24 * 7 * 2) return `${Math.floor(ms / day)} days`;
-  if (whole < 24 * 30 * 2) return `${Math.floor(whole / 24 / 7)} weeks`;
-  if (whole < 24 * 365 * 2) return `${Math.floor(whole / 24 / 30)} months`;
-  return `${Math.floor(whole / 24 / 365)} years`;
+  if (hours < 24 * 7 * 2) return `${Math.floor(hours / 24)} days`;
+  if (hours < 24 * 30 * 2) return `${Math.floor(hours / 24 / 7)} weeks`;
+  if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`;
+  return `${Math.floor(hours / 24 / 365)} years`;
 }

@@ -5,6 +5,7 @@ import { globSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { systemClock } from '#lib/clock.ts';
 import { eventually, TestEngine, whyNoDocker } from '#test/support/engine.ts';
 
 describe('flags of docker run', { skip: whyNoDocker() }, () => {
@@ -102,6 +103,34 @@ describe('flags of docker run', { skip: whyNoDocker() }, () => {
     assert.deepEqual(results.map((r) => [r.code, r.stdout]), results.map((_, i) => [i, `${i}\n`]));
     assert.equal(await engine.ok('ps', '-aq'), '');
     assert.deepEqual([engine.runtime.containers.list(), engine.runtime.sandboxes.list(), engine.runtime.snapshots.active()], [[], [], []]);
+  });
+
+  test('a restart that fails leaves --rm as it was; one that works does not remove', async () => {
+    await engine.ok('run', '-d', '--rm', '--name', 'brief', 'bb:1', 'sleep', '1000');
+    assert.match((await engine.docker('restart', '-s', 'NOPE', 'brief')).stderr, /Invalid signal: NOPE/);
+    assert.equal(await engine.ok('inspect', '-f', '{{.HostConfig.AutoRemove}} {{.State.Running}}', 'brief'), 'true true');
+    await engine.ok('restart', '-t', '0', 'brief');
+    assert.equal(await engine.ok('inspect', '-f', '{{.HostConfig.AutoRemove}} {{.State.Running}}', 'brief'), 'true true');
+    await engine.ok('stop', '-t', '0', 'brief');
+    await eventually(async () => (await engine.ok('ps', '-aq')) === '', 'its removal');
+  });
+
+  test('stop and wait answer when the networks of what ended are free, not before', async () => {
+    const { networks } = engine.runtime;
+    const detach = networks.detach.bind(networks);
+    networks.detach = (...which) => systemClock.sleep(500).then(() => detach(...which));
+    try {
+      for (const verb of ['stop', 'wait']) {
+        await engine.ok('network', 'create', 'slow');
+        await engine.ok('run', '-d', '--name', 'quick', '--network', 'slow', 'bb:1', 'true');
+        await eventually(async () => (await engine.ok('inspect', '-f', '{{.State.Status}}', 'quick')) === 'exited', 'its end');
+        await engine.ok(verb, 'quick');
+        await engine.ok('network', 'rm', 'slow');
+        await engine.ok('rm', 'quick');
+      }
+    } finally {
+      networks.detach = detach;
+    }
   });
 
   test('start, stop, restart and rm of one container at once end in one state', async () => {

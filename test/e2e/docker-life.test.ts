@@ -45,6 +45,13 @@ describe('a container\'s life', { skip: whyNoDocker() }, () => {
     await engine.ok('rename', 'busy', 'bee');
     await engine.ok('update', '--memory', '64m', '--memory-swap', '128m', '--restart', 'always', 'bee');
     assert.equal(await engine.ok('inspect', '-f', '{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}', 'bee'), '67108864 always');
+    assert.match((await engine.docker('update', '--memory', '256m', 'bee')).stderr, /update the memoryswap at the same time/);
+    assert.match((await engine.docker('update', '--blkio-weight', '300', 'bee')).stderr, /updating BlkioWeight is not implemented/);
+    const pids = (): Promise<string> => engine.ok('inspect', '-f', '{{.Id}}', 'bee').then((id) => String(engine.runtime.containers.usage(id)?.pidsLimit ?? 'none'));
+    await engine.ok('update', '--pids-limit', '7', 'bee');
+    assert.equal(await pids(), '7');
+    await engine.ok('update', '--pids-limit', '-1', 'bee');
+    assert.deepEqual([await pids(), await engine.ok('inspect', '-f', '{{.HostConfig.PidsLimit}}', 'bee')], ['none', '<nil>']);
     assert.match(await engine.ok('top', 'bee'), /sleep 1000/);
     assert.match(await engine.ok('stats', '--no-stream', '--format', '{{.Name}} {{.MemUsage}} {{.PIDs}}', 'bee'), /^bee .*\/ 64MiB 1$/);
     assert.equal(await engine.ok('rm', '-f', 'bee'), 'bee');

@@ -191,11 +191,16 @@ export class ConmonContainers implements Containers {
 
   async kill(id: string, signal: number, options: { all?: boolean } = {}): Promise<void> {
     const entry = this.#running(id);
-    const { kernel } = this.parts;
     if (options.all) this.#signalAll(entry.record.cgroup, signal);
     else if (!this.#signalMain(entry, signal)) throw new Fault('conflict', `container ${id} is not running`);
-    // A frozen process takes even SIGKILL only when it thaws.
-    if (signal === sigkill && entry.record.paused) await kernel.cgroups.freeze(entry.record.cgroup, false);
+    if (signal === sigkill) await this.#thaw(entry);
+  }
+
+  /** A frozen process takes even SIGKILL only when it thaws. A pause that is under way is waited for. */
+  #thaw(entry: Entry): Promise<void> {
+    return this.#mutex.run(entry.record.id, async () => {
+      if (entry.record.paused && !entry.record.exit) await this.parts.kernel.cgroups.freeze(entry.record.cgroup, false);
+    });
   }
 
   async stop(id: string, options: { signal: number; timeoutMs: number }): Promise<Exit> {
@@ -203,7 +208,11 @@ export class ConmonContainers implements Containers {
     if (entry.record.exit) return entry.record.exit;
     if (entry.record.paused) await this.resume(id);
     this.#signalMain(entry, options.signal);
-    const timer = Number.isFinite(options.timeoutMs) ? this.parts.clock.after(options.timeoutMs, () => this.#signalMain(entry, sigkill)) : undefined;
+    const killIt = (): void => {
+      this.#signalMain(entry, sigkill);
+      this.#thaw(entry).catch((error: unknown) => this.parts.log.error('cannot thaw a container that is killed', { id, error }));
+    };
+    const timer = Number.isFinite(options.timeoutMs) ? this.parts.clock.after(options.timeoutMs, killIt) : undefined;
     try {
       return await entry.exited.promise;
     } finally {
@@ -234,7 +243,7 @@ export class ConmonContainers implements Containers {
     if (!entry) return;
     if (!entry.record.exit) {
       this.#signalMain(entry, sigkill);
-      if (entry.record.paused) await this.parts.kernel.cgroups.freeze(entry.record.cgroup, false);
+      await this.#thaw(entry);
       await entry.exited.promise;
     }
     await this.#mutex.run(id, async () => {

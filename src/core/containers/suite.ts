@@ -94,6 +94,25 @@ export function containersSuite(name: string, open: () => Promise<SuiteBed>, ski
       await containers.remove('mine');
     });
 
+    it('ends one that is paused in the very moment of its kill, its stop or its removal', async () => {
+      const { containers } = bed;
+      const ends: ((id: string) => Promise<unknown>)[] = [
+        (id) => containers.kill(id, 9),
+        (id) => containers.stop(id, { signal: 9, timeoutMs: 0 }),
+        (id) => containers.remove(id),
+      ];
+      for (const [i, end] of ends.entries()) {
+        const id = `frozen-${i}`;
+        await run(id, ['sleep', '100']);
+        const exit = containers.wait(id);
+        const paused = containers.pause(id).catch(() => {});
+        await end(id);
+        await paused;
+        assert.equal((await exit).code, 137);
+        await containers.remove(id);
+      }
+    });
+
     it('streams to and from the main process and execs', async () => {
       const { containers } = bed;
       await containers.create(bed.spec('echo', ['echo', 'hello']));

@@ -13,10 +13,11 @@ import { createContainer } from './create.ts';
 import { inspectContainer } from './inspect.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { listContainers } from './list.ts';
-import { pruneContainers, renameContainer, resizeContainer, updateContainer } from './manage.ts';
+import { pruneContainers, renameContainer, resizeContainer } from './manage.ts';
 import { statsOf } from './stats.ts';
 import { attach, logs, wait } from './streams.ts';
 import { topOf } from './top.ts';
+import { updateContainer } from './update.ts';
 
 export class ContainersBackend {
   readonly #context: ContainerContext;

@@ -5,6 +5,7 @@ import { hostsFile, resolvFile } from './etc-files.ts';
 import type { EtcInput } from './etc-files.ts';
 import { healthPlan } from './health.ts';
 import { humanDuration } from '../human.ts';
+import { commandText } from './list.ts';
 import type { ContainerRecord } from './record.ts';
 import { restartDelay, startsWithEngine } from './restart-policy.ts';
 import { parseNetDev } from './stats.ts';
@@ -33,8 +34,12 @@ test('who is started again, after an exit and with the engine', () => {
 
 test('durations in Docker\'s words', () => {
   const s = 1000;
-  const words = [500, s, 59 * s, 60 * s, 119 * s, 3600 * s, 5400 * s, 47 * 3600 * s, 49 * 3600 * s, 20 * 86400 * s, 100 * 86400 * s, 900 * 86400 * s].map(humanDuration);
-  assert.deepEqual(words, ['Less than a second', '1 second', '59 seconds', 'About a minute', 'About a minute', 'About an hour', '2 hours', '47 hours', '2 days', '2 weeks', '3 months', '2 years']);
+  const words = [500, s, 59 * s, 60 * s, 119 * s, 3600 * s, 5400 * s, 47 * 3600 * s, 47.7 * 3600 * s, 49 * 3600 * s, 20 * 86400 * s, 100 * 86400 * s, 900 * 86400 * s].map(humanDuration);
+  assert.deepEqual(words, ['Less than a second', '1 second', '59 seconds', 'About a minute', 'About a minute', 'About an hour', '2 hours', '47 hours', '2 days', '2 days', '2 weeks', '3 months', '2 years']);
+});
+
+test('a command in one line: only arguments with spaces are quoted', () => {
+  assert.equal(commandText(['sh', '-c', 'sleep 1; ls', 'a;b', '$x']), "sh -c 'sleep 1; ls' a;b $x");
 });
 
 test('the mount points that the engine makes are no changes of the container', () => {

@@ -10,7 +10,7 @@ import { namesOn, servesNames } from './networking.ts';
 import { portMap } from './ports.ts';
 import type { ContainerRecord, MountRecord } from './record.ts';
 import { shownHostConfig } from './shown-host-config.ts';
-import { commandOf, isAlive, isRunning, shortId } from './record.ts';
+import { commandOf, isAlive, isRunning } from './record.ts';
 
 export async function inspectContainer(context: ContainerContext, record: ContainerRecord, size: boolean): Promise<ContainerInspect> {
   const [path = '', ...args] = commandOf(record.config);
@@ -137,8 +137,7 @@ function networkSettings(context: ContainerContext, record: ContainerRecord): Ne
   };
 }
 
-/** Names of the form that lists show: what was asked, or the short id where that name is another image's now. */
+/** What lists show: the name that was asked for, or the image's id where nobody or another image has that name now. */
 export function shownImage(context: ContainerContext, record: ContainerRecord): string {
-  const now = context.images.get(record.image);
-  return now && now.id !== record.imageId ? shortId(record.imageId) : record.image;
+  return context.images.get(record.image)?.id === record.imageId ? record.image : record.imageId;
 }

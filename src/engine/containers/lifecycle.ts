@@ -10,7 +10,7 @@ import type { ContainerRecord } from './record.ts';
 import { isAlive, isRunning } from './record.ts';
 import { forget, removeFiles, removeLocked } from './removal.ts';
 import { restartDelay } from './restart-policy.ts';
-import { beginRun, endRun } from './run.ts';
+import { beginRun, endRun, runIsOver } from './run.ts';
 
 /** Seconds between the stop signal and SIGKILL, where nobody says otherwise. */
 const defaultStopSeconds = 10;
@@ -28,13 +28,13 @@ export class Lifecycle {
     const { set } = this.#context;
     await set.lock(set.must(reference).id, async (record) => {
       if (record.state.status === 'paused') throw new Fault('conflict', 'cannot start a paused container, try unpause instead');
-      if (record.state.status === 'removing' || record.state.status === 'dead') throw new Fault('conflict', 'container is marked for removal and cannot be started');
       if (record.state.status === 'running') throw new Fault('not-modified', `container ${record.id} is already running`);
       await this.#startByHand(record);
     });
   }
 
   async #startByHand(record: ContainerRecord): Promise<void> {
+    if (record.state.status === 'removing' || record.state.status === 'dead') throw new Fault('conflict', 'container is marked for removal and cannot be started');
     const live = this.#context.set.live(record.id);
     live.cancelRestart();
     live.restartDelay = 0;
@@ -84,7 +84,7 @@ export class Lifecycle {
       finishedAt: exit.finishedAt,
     });
     live.endRun();
-    const removes = delay === undefined && (record.hostConfig.AutoRemove ?? false);
+    const removes = delay === undefined && live.restartsByHand === 0 && (record.hostConfig.AutoRemove ?? false);
     let removed = false;
     await endRun(this.#context, ended, async () => {
       if (!removes) return this.#context.rootfs.release(record.id);
@@ -123,9 +123,13 @@ export class Lifecycle {
 
   async stop(reference: string, options: StopOptions): Promise<void> {
     const record = this.#context.set.must(reference);
-    if (!isRunning(record)) throw new Fault('not-modified', `container ${record.id} is not running`);
-    await this.#stopRunning(record, options);
-    emitContainer(this.#context, record, 'stop');
+    if (isRunning(record)) {
+      await this.#stopRunning(record, options);
+      emitContainer(this.#context, record, 'stop');
+      return;
+    }
+    await runIsOver(this.#context, record.id);
+    throw new Fault('not-modified', `container ${record.id} is not running`);
   }
 
   /** For the engine's own end: its start applies the restart policies as if nobody had stopped it. */
@@ -153,6 +157,7 @@ export class Lifecycle {
       await ended;
     }
     over.abort(new Fault('canceled', 'stopped'));
+    await runIsOver(this.#context, record.id);
   }
 
   /** No policy starts it any more. True where nothing ran: it waited for its restart, which is off now. */
@@ -186,18 +191,20 @@ export class Lifecycle {
   async restart(reference: string, options: StopOptions): Promise<void> {
     const { set } = this.#context;
     const record = set.must(reference);
+    const live = set.live(record.id);
     // what is removed at its end must live through its restart
-    const autoRemove = record.hostConfig.AutoRemove ?? false;
-    if (autoRemove) await set.update(record.id, { hostConfig: { ...record.hostConfig, AutoRemove: false } });
-    if (isRunning(record)) {
-      await this.#stopRunning(record, options);
-      emitContainer(this.#context, record, 'stop');
+    live.restartsByHand++;
+    try {
+      if (isRunning(record)) {
+        await this.#stopRunning(record, options);
+        emitContainer(this.#context, record, 'stop');
+      }
+      await set.lock(record.id, async (stopped) => {
+        if (!isAlive(stopped)) await this.#startByHand(stopped);
+      });
+    } finally {
+      live.restartsByHand--;
     }
-    await set.lock(record.id, async (stopped) => {
-      const hostConfig = { ...stopped.hostConfig, AutoRemove: autoRemove };
-      const fresh = autoRemove ? await set.update(record.id, { hostConfig }) : stopped;
-      if (!isAlive(fresh)) await this.#startByHand(fresh);
-    });
     emitContainer(this.#context, record, 'restart');
   }
 
@@ -246,7 +253,8 @@ export class Lifecycle {
     const record = set.must(reference);
     if (isRunning(record)) {
       if (!options.force) {
-        const what = record.state.status === 'paused' ? 'container is paused and must be unpaused first' : 'container is running: stop the container before removing or force remove';
+        const { status } = record.state;
+        const what = status === 'paused' ? 'container is paused and must be unpaused first' : `container is ${status}: stop the container before removing or force remove`;
         throw new Fault('conflict', `cannot remove container "/${record.name}": ${what}`);
       }
       await this.kill(record.id, undefined);

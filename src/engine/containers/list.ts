@@ -27,7 +27,7 @@ async function summary(context: ContainerContext, record: ContainerRecord, size:
     Names: [`/${record.name}`],
     Image: shownImage(context, record),
     ImageID: record.imageId,
-    Command: commandOf(record.config).map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'\\''`)}'`)).join(' '),
+    Command: commandText(commandOf(record.config)),
     Created: Math.floor(record.createdAt / 1000),
     Ports: ports(context, record),
     ...(size ? await sizes(context, record) : {}),
@@ -38,6 +38,11 @@ async function summary(context: ContainerContext, record: ContainerRecord, size:
     NetworkSettings: { Networks: endpointMap(context, record) },
     Mounts: mountPoints(context, record),
   };
+}
+
+/** As Docker has it: quotes are around arguments with spaces alone, whatever else they hold. */
+export function commandText([path = '', ...args]: readonly string[]): string {
+  return [path, ...args.map((word) => (word.includes(' ') ? `'${word}'` : word))].join(' ');
 }
 
 function ports(context: ContainerContext, record: ContainerRecord): PortSummary[] {
@@ -74,11 +79,18 @@ export function statusText(context: ContainerContext, record: ContainerRecord): 
   }
 }
 
+const healths = ['starting', 'healthy', 'unhealthy', 'none'];
 const statuses = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
 
 function containerMatcher(context: ContainerContext, filters: Filters): (record: ContainerRecord) => boolean {
   for (const status of filters['status'] ?? []) {
     if (!statuses.includes(status)) throw new Fault('invalid', `invalid filter 'status=${status}'`);
+  }
+  for (const health of filters['health'] ?? []) {
+    if (!healths.includes(health)) throw new Fault('invalid', `invalid filter 'health=${health}'`);
+  }
+  for (const code of filters['exited'] ?? []) {
+    if (!/^-?\d+$/.test(code)) throw new Fault('invalid', `invalid filter 'exited=${code}': it takes an exit code`);
   }
   const bound = (key: string): number | undefined => {
     const value = filters[key]?.[0];

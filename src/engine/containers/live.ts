@@ -23,6 +23,8 @@ export class Live {
   restartDelay = 0;
   /** The engine ends: no policy starts it now, but the next engine may. */
   stopsWithEngine = false;
+  /** Restarts by hand that are under way: meanwhile the end of its run is not the container's. */
+  restartsByHand = 0;
   #waiters = new Set<Waiter>();
 
   wait(condition: WaitCondition, signal: AbortSignal): Promise<WaitResponse> {

@@ -1,19 +1,16 @@
-/** Rename, update, resize, prune. */
-import type { ContainersPruneResponse, UpdateRequest } from '#api/docker/containers.ts';
+/** Rename, resize, prune. */
+import type { ContainersPruneResponse } from '#api/docker/containers.ts';
 import type { Filters } from '#api/docker/common.ts';
-import type { HostConfig } from '#api/docker/host-config.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import { labelsMatch, untilFilter } from '../filters.ts';
 import type { ContainerContext } from './context.ts';
 import { emitContainer } from './context.ts';
-import { checkResources, checkRestartPolicy } from './host-config.ts';
 import { sizes } from './inspect.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { checkName } from './names.ts';
 import { namesOn, servesNames } from './networking.ts';
 import type { ContainerRecord } from './record.ts';
 import { isAlive, isRunning } from './record.ts';
-import { resourceSpec } from './spec.ts';
 
 export async function renameContainer(context: ContainerContext, reference: string, given: string): Promise<void> {
   if (given === '') throw new Fault('invalid', 'Neither old nor new names may be empty');
@@ -38,34 +35,6 @@ async function renameEndpoints(context: ContainerContext, record: ContainerRecor
     const network = context.networks.get(key);
     if (network && servesNames(network)) await context.networks.setAliases(network.id, record.id, namesOn(record, settings));
   }
-}
-
-/** What `docker update` can change; the rest of Resources is fixed at creation. */
-const changeable = [
-  'CpuShares', 'Memory', 'NanoCpus', 'CpuPeriod', 'CpuQuota', 'CpusetCpus', 'CpusetMems', 'MemoryReservation', 'MemorySwap', 'PidsLimit',
-] as const;
-const fixed = ['BlkioWeight', 'CpuRealtimePeriod', 'CpuRealtimeRuntime', 'KernelMemory'] as const;
-
-export async function updateContainer(context: ContainerContext, reference: string, request: UpdateRequest): Promise<{ Warnings: string[] | null }> {
-  for (const key of fixed) {
-    if ((request[key] ?? 0) !== 0) throw new Fault('not-implemented', `updating ${key} is not implemented by Gantry; make the container anew`);
-  }
-  const { set } = context;
-  await set.lock(set.must(reference).id, async (record) => {
-    const asked = changeable.filter((key) => request[key] !== undefined && request[key] !== null && request[key] !== 0 && request[key] !== '');
-    const change: HostConfig = Object.fromEntries(asked.map((key) => [key, request[key]]));
-    if (request.NanoCpus) Object.assign(change, { CpuPeriod: 0, CpuQuota: 0 });
-    if (request.CpuPeriod || request.CpuQuota) change.NanoCpus = 0;
-    const hostConfig = { ...record.hostConfig, ...change };
-    if (request.RestartPolicy?.Name) {
-      if (record.hostConfig.AutoRemove && request.RestartPolicy.Name !== 'no') throw new Fault('invalid', 'Restart policy cannot be updated because AutoRemove is enabled for the container');
-      hostConfig.RestartPolicy = checkRestartPolicy(request.RestartPolicy);
-    }
-    checkResources(hostConfig);
-    if (isAlive(record) && asked.length > 0) await context.containers.update(record.id, resourceSpec(hostConfig));
-    emitContainer(context, await set.update(record.id, { hostConfig }), 'update');
-  });
-  return { Warnings: null };
 }
 
 export async function resizeContainer(context: ContainerContext, reference: string, size: { rows: number; columns: number }): Promise<void> {

@@ -1,7 +1,7 @@
 /** One run of a container: made ready and let go, or taken back. Called with the container's lock held. */
 import { etcMounts, writeEtcFiles } from './etc-files.ts';
 import type { AttachSession } from './attach-session.ts';
-import { Fault, asFault } from '#lib/errors.ts';
+import { Fault, asFault, isFault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
 import { etcInputOf, joinNetworks, leaveNetworks, openSandbox, planNetworks } from './networking.ts';
@@ -90,4 +90,11 @@ export async function endRun(context: ContainerContext, record: ContainerRecord,
   for (const mount of record.mounts) {
     if (mount.volume !== undefined) context.events.emit('volume', 'unmount', mount.volume, { container: record.id, driver: 'local' });
   }
+}
+
+/** Resolves when nothing of a run that ended is left: its networks and mounts too, which its state tells nothing of. */
+export async function runIsOver(context: ContainerContext, id: string): Promise<void> {
+  await context.set.lock(id, () => Promise.resolve()).catch((error: unknown) => {
+    if (!isFault(error, 'not-found')) throw error;
+  });
 }

@@ -9,7 +9,7 @@ import { emitContainer, logPathOf } from './context.ts';
 import { parseDetachKeys } from './detach-keys.ts';
 import type { ContainerRecord } from './record.ts';
 import { isAlive, isRunning } from './record.ts';
-import { connectSession } from './run.ts';
+import { connectSession, runIsOver } from './run.ts';
 
 /** Clients attached to one container at a time. */
 const sessionLimit = 1000;
@@ -82,6 +82,6 @@ async function* untilEnd(entries: AsyncIterable<LogEntry>, over: AbortController
 
 export function wait(context: ContainerContext, reference: string, condition: WaitCondition, signal: AbortSignal): { result: Promise<WaitResponse> } {
   const record = context.set.must(reference);
-  if (condition === 'not-running' && !isRunning(record)) return { result: Promise.resolve({ StatusCode: record.state.exitCode }) };
+  if (condition === 'not-running' && !isRunning(record)) return { result: runIsOver(context, record.id).then(() => ({ StatusCode: record.state.exitCode })) };
   return { result: context.set.live(record.id).wait(condition, signal) };
 }
