@@ -16,6 +16,7 @@ import { endpointSlices } from './discovery/endpointslice.ts';
 import { eventsEvents } from './events/event.ts';
 import { clusterRoleBindings, roleBindings } from './rbac/bindings.ts';
 import { clusterRoles, roles } from './rbac/roles.ts';
+import { priorityClasses } from './scheduling/priorityclass.ts';
 import type { Resource } from './types.ts';
 
 export const resources: readonly Resource[] = [
@@ -36,6 +37,7 @@ export const resources: readonly Resource[] = [
   clusterRoles,
   roleBindings,
   roles,
+  priorityClasses,
   leases,
   endpointSlices,
 ];

@@ -63,6 +63,29 @@ void test('a pod gets a service account that exists, its token, tolerations and 
   await assert.rejects(admin.create(pods, pod('r', { ...spec, priorityClassName: 'none' })), /no PriorityClass with name none was found/);
 });
 
+void test('a pod gets the priority of its class, or of the class that is everybody’s', async (t) => {
+  const { admin } = await startTestServer(t);
+  const classes = { group: 'scheduling.k8s.io', version: 'v1', resource: 'priorityclasses' };
+  const named = (name: string, value: number, more: object = {}): KubeObject => ({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value, ...more });
+  await admin.create(serviceAccounts, account('default'));
+  const priorityOf = async (name: string, spec: object): Promise<unknown[]> => {
+    const made = (await admin.create(pods, pod(name, spec))) as unknown as Pod;
+    return [made.spec.priorityClassName, made.spec.priority, made.spec.preemptionPolicy];
+  };
+  assert.deepEqual(await priorityOf('critical', { priorityClassName: 'system-node-critical' }), ['system-node-critical', 2_000_001_000, 'PreemptLowerPriority']);
+  await admin.create(classes, named('high', 1000, { preemptionPolicy: 'Never' }));
+  assert.deepEqual(await priorityOf('high', { priorityClassName: 'high' }), ['high', 1000, 'Never']);
+  assert.deepEqual(await priorityOf('none', {}), [undefined, 0, 'PreemptLowerPriority']);
+  await admin.create(classes, named('usual', 5, { globalDefault: true }));
+  assert.deepEqual(await priorityOf('usual', {}), ['usual', 5, 'PreemptLowerPriority']);
+  await assert.rejects(admin.create(classes, named('other', 6, { globalDefault: true })), /"other" is forbidden: PriorityClass usual is already marked as default. Only one default can exist/);
+  await admin.patch(classes, 'usual', { type: 'merge', body: { description: 'of everybody' } });
+  await assert.rejects(admin.create(pods, pod('odd', { priorityClassName: 'high', priority: 7 })), /the integer value of priority \(7\) must not be provided in pod spec; priority admission controller computed 1000/);
+  await assert.rejects(admin.create(classes, named('system-mine', 1)), /metadata.name: Forbidden: priority class names with 'system-' prefix are reserved/);
+  await assert.rejects(admin.create(classes, named('top', 1_000_000_001)), /value: Forbidden: maximum allowed value of a user defined priority is 1000000000/);
+  await assert.rejects(admin.patch(classes, 'high', { type: 'merge', body: { value: 1 } }), /value: Forbidden: may not be changed in an update/);
+});
+
 void test('nobody hands out rights that they lack', async (t) => {
   const { admin, client } = await startTestServer(t);
   const group = 'rbac.authorization.k8s.io';

@@ -25,7 +25,7 @@ export function admissionSteps({ core, authorizer, cidr, nodePorts }: AdmissionT
     rbacEscalation(authorizer),
     serviceAccount(core),
     defaultTolerations,
-    priority,
+    priority(core),
     serviceAddresses(core, cidr, nodePorts),
   ];
 }

@@ -5,6 +5,7 @@ import { isFault } from '#lib/errors.ts';
 import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from '../authz/bootstrap.ts';
 import { superGroup } from '../authz/rbac.ts';
 import { uncovered } from '../authz/rules.ts';
+import { systemPriorityClasses } from '#cluster/resources/scheduling/priorityclass.ts';
 import type { Core } from '../core.ts';
 import type { Context } from '../types.ts';
 import { copyOf } from '../storage/object.ts';
@@ -57,5 +58,5 @@ function completed(present: KubeObject, wanted: KubeObject): KubeObject | undefi
 
 function bootstrapObjects(): KubeObject[] {
   const namespaces = namespaceNames.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name }, spec: {} }));
-  return [...namespaces, ...bootstrapClusterRoles(), ...bootstrapClusterRoleBindings()] as KubeObject[];
+  return [...namespaces, ...structuredClone(systemPriorityClasses), ...bootstrapClusterRoles(), ...bootstrapClusterRoleBindings()] as KubeObject[];
 }
