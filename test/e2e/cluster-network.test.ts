@@ -108,7 +108,14 @@ describe('services and names', { skip: whyNoDaemon('docker', 'kubectl') ?? false
     assert.match(await inPod('wget', '-qO-', 'http://bare:8080/'), /^web-[ab]$/);
   });
 
-  test('several ports by name; a Service without a selector goes where its slice says; an external name', async () => {
+  test('kubectl reaches a pod and a Service through the API server', async () => {
+    const raw = (path: string): Promise<string> => kubectl('get', '--raw', `/api/v1/namespaces/default/${path}`);
+    assert.equal((await raw('pods/web-a/proxy/')).trim(), 'web-a');
+    assert.match(await raw('services/web:80/proxy/index.html'), /^web-[ab]$/m);
+    assert.match((await daemon.kubectl('get', '--raw', '/api/v1/namespaces/default/pods/web-a:81/proxy/')).stderr, /error trying to reach service: dial tcp [\d.]+:81/);
+  });
+
+  test('several ports by name; a Service without a selector goes where its slice says; an external name and address', async () => {
     await apply(`${service('ports', 'selector: {app: web}, ports: [{name: one, port: 81, targetPort: http}, {name: two, port: 82, targetPort: 8080}]')}
 ${service('byhand', 'ports: [{name: p, port: 80}]')}
 apiVersion: discovery.k8s.io/v1
@@ -118,8 +125,9 @@ addressType: IPv4
 ports: [{name: p, port: 8080, protocol: TCP}]
 endpoints: [{addresses: ["${await field('pod/web-a', '.status.podIP')}"], conditions: {ready: true}}]
 ---
-${service('elsewhere', 'type: ExternalName, externalName: web.default.svc.cluster.local')}`);
-    for (const host of ['ports:81', 'ports:82', 'byhand', 'elsewhere']) {
+${service('elsewhere', 'type: ExternalName, externalName: web.default.svc.cluster.local')}
+${service('outer', 'selector: {app: web}, externalIPs: [203.0.113.7], ports: [{port: 80, targetPort: http}]')}`);
+    for (const host of ['ports:81', 'ports:82', 'byhand', 'elsewhere', '203.0.113.7']) {
       await until(host, async () => /^web-[ab]$/.test((await daemon.kubectl('exec', 'caller', '--', 'wget', '-qO-', `http://${host}/`)).stdout.trim()), 10);
     }
   });

@@ -153,6 +153,11 @@ export function resourceVersionTooLarge(asked: number, current: number): Fault {
   });
 }
 
+/** What a proxied request was for does not answer. Clients are told nothing of trying again: they would, for seconds, by themselves. */
+export function unreachable(why: string, cause?: unknown): Fault {
+  return statusFault('unavailable', `error trying to reach service: ${why}`, { details: { retryAfterSeconds: 0 }, cause });
+}
+
 /** Something that is known and not here yet, refused by name. */
 export function notImplemented(what: string): Fault {
   return statusFault('not-implemented', `${what} is not implemented by this server`);

@@ -52,7 +52,7 @@ export async function sendFailure(request: IncomingMessage, response: ServerResp
   }
   const status = toStatus(error);
   const retry = status.details?.retryAfterSeconds ?? (status.code === 429 || status.code === 503 ? 1 : undefined);
-  if (retry !== undefined) response.setHeader('retry-after', String(retry));
+  if (retry) response.setHeader('retry-after', String(retry));
   // The rest of a refused body is thrown away as it comes: to close at once would reset the answer with it.
   await sendValue({ request, response, warnings: [] }, status.code ?? 500, status);
 }

@@ -2,10 +2,11 @@
 import { once } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { connect } from 'node:tls';
 import { messageOf } from '#lib/errors.ts';
-import { statusFault } from '../status.ts';
+import { statusFault, unreachable } from '../status.ts';
 import type { NodeAddress } from './target.ts';
 
 /** How this server proves itself to nodes, and whom it trusts there; PEM. */
@@ -46,6 +47,23 @@ export class NodeDialer {
     }
   }
 
+  /** A connection to a port of a pod, which its node makes. Throws `unavailable` where nobody listens there. */
+  connectPod(to: NodeAddress, { namespace, pod, port }: PodPort, signal: AbortSignal): Promise<Duplex> {
+    const path = ['', 'podConnect', namespace, pod, String(port)].map(encodeURIComponent).join('/');
+    const { ca, certificate: cert, key } = this.#access;
+    const headers = { connection: 'Upgrade', upgrade: 'tcp' };
+    const request = httpsRequest({ host: to.host, port: to.port, path, ca, cert, key, agent: false, headers, signal });
+    request.end();
+    return new Promise((resolve, reject) => {
+      request.on('upgrade', (_, socket, head) => {
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      });
+      request.on('response', (response) => void refusedBy(response).then(reject, reject));
+      request.on('error', (error) => reject(dialFailed(to, error)));
+    });
+  }
+
   /** A connection for bytes as they are; the caller ends it. */
   async connect({ host, port, node }: NodeAddress): Promise<TLSSocket> {
     const { ca, certificate: cert, key } = this.#access;
@@ -59,6 +77,22 @@ export class NodeDialer {
       throw dialFailed({ host, port, node }, error);
     }
   }
+}
+
+/** A port of a pod, as its node knows it. */
+export interface PodPort {
+  namespace: string;
+  pod: string;
+  port: number;
+}
+
+/** The most of a node's refusal that is passed on, in characters. */
+const refusalChars = 4096;
+
+async function refusedBy(response: IncomingMessage): Promise<Error> {
+  let text = '';
+  for await (const chunk of response) if (text.length < refusalChars) text += String(chunk);
+  return unreachable(text.trim() || `its node answered with code ${response.statusCode}`);
 }
 
 function dialFailed({ node, host, port }: NodeAddress, cause: unknown): Error {

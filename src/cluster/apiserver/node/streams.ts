@@ -60,7 +60,8 @@ function alsoCreate({ server, user, info }: UpgradeExchange): void {
   if (!allowed) throw refused(attributes, reason);
 }
 
-function requestHead(request: IncomingMessage, path: string, host: string): string {
+/** The request as the next hop gets it, without what is for the API server alone. */
+export function requestHead(request: IncomingMessage, path: string, host: string): string {
   const lines = [`${request.method} ${path} HTTP/1.1`, `Host: ${host}`];
   const { rawHeaders } = request;
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -74,7 +75,7 @@ function requestHead(request: IncomingMessage, path: string, host: string): stri
  * Bytes both ways; the end of one direction leaves the other open. When the node is done the client gets all that
  * came, and closes; when the client has gone, or either side fails, all ends at once.
  */
-function join(client: Duplex, node: Duplex, signal: AbortSignal): void {
+export function join(client: Duplex, node: Duplex, signal: AbortSignal): void {
   const cut = (): void => {
     client.destroy();
     node.destroy();

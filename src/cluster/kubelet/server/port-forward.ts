@@ -4,11 +4,11 @@ import type { Duplex } from 'node:stream';
 import { createWebSocketStream } from 'ws';
 import { Fault, messageOf } from '#lib/errors.ts';
 import type { NodeContext } from '../types.ts';
-import type { UpgradeRequest } from './routes.ts';
 import { SpdyConnection } from './spdy/connection.ts';
 import type { SpdyStream } from './spdy/connection.ts';
 import { acceptSpdy } from './spdy/accept.ts';
-import { findPod } from './target.ts';
+import { findPod, networkOf } from './target.ts';
+import type { UpgradeRequest } from './types.ts';
 import { acceptWebSocket } from './websocket.ts';
 
 const overWebSocket = 'SPDY/3.1+portforward.k8s.io';
@@ -19,9 +19,7 @@ const connectionLimit = 256;
 export async function servePortForward(upgrade: UpgradeRequest): Promise<void> {
   const { node, pods, parts } = upgrade;
   const pod = findPod(pods, parts[0] ?? '', parts[1] ?? '');
-  const { uid } = pod.metadata;
-  const netPath = pod.spec.hostNetwork ? undefined : node.core.sandboxes.get(uid!)?.netPath;
-  if (!pod.spec.hostNetwork && netPath === undefined) throw new Fault('invalid', `unable to forward port because pod is not running. Current status=${pod.status?.phase ?? 'Pending'}`);
+  const netPath = networkOf(node, pod, 'forward port');
   const carrier = await openCarrier(upgrade);
   const forwards = new Forwards(node, netPath);
   const connection = new SpdyConnection(carrier, (stream) => forwards.take(stream));

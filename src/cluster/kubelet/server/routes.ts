@@ -1,39 +1,22 @@
 /** What the server does with upgraded connections: one route a path, in one list. */
-import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
 import type { ExecSession } from '#core/containers/types.ts';
 import { Fault } from '#lib/errors.ts';
 import { execInContainer } from '../pod/exec.ts';
-import type { NodeContext } from '../types.ts';
+import { servePodConnect } from './pod-connect.ts';
 import { servePortForward } from './port-forward.ts';
 import { firstSize, serveAttach, serveExec } from './remote-command.ts';
 import type { RemoteChannels } from './remote-command.ts';
 import { acceptSpdy } from './spdy/accept.ts';
 import { openSpdyChannels, spdyCommandProtocols } from './spdy/channels.ts';
 import { findPod, findRunning } from './target.ts';
-import type { PodLookup } from './target.ts';
+import type { UpgradeRequest, UpgradeRoute } from './types.ts';
 import { acceptWebSocket, remoteCommandProtocols, webSocketChannels } from './websocket.ts';
-
-export interface UpgradeRequest {
-  node: NodeContext;
-  pods: PodLookup;
-  request: IncomingMessage;
-  socket: Duplex;
-  head: Buffer;
-  /** Of the path, after the route's own: namespace, pod, container. */
-  parts: string[];
-  query: URLSearchParams;
-}
-
-export interface UpgradeRoute {
-  path: string;
-  serve(upgrade: UpgradeRequest): Promise<void>;
-}
 
 export const upgradeRoutes: readonly UpgradeRoute[] = [
   { path: 'exec', serve: serveExecRoute },
   { path: 'attach', serve: serveAttachRoute },
   { path: 'portForward', serve: servePortForward },
+  { path: 'podConnect', serve: servePodConnect },
 ];
 
 interface Wants {

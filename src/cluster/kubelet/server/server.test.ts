@@ -38,7 +38,7 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
     new WebSocket(`wss://127.0.0.1:${node.kubelet.port}${path}`, protocol, { ca: node.tls.cert, ...node.tls });
 
   /** A byte stream to the server, over messages of a WebSocket (whose library knows no protocol with a slash) or as it is. */
-  const upgrade = async (path: string, kind: 'websocket' | 'SPDY/3.1', more: Record<string, string> = {}): Promise<Duplex> => {
+  const upgrade = async (path: string, kind: 'websocket' | 'SPDY/3.1' | 'tcp', more: Record<string, string> = {}): Promise<Duplex> => {
     const headers = { connection: 'Upgrade', upgrade: kind, ...more, ...(kind === 'websocket' ? { 'sec-websocket-version': '13', 'sec-websocket-key': 'MDEyMzQ1Njc4OWFiY2RlZg==', 'sec-websocket-protocol': 'SPDY/3.1+portforward.k8s.io' } : {}) };
     const sent = request({ host: '127.0.0.1', port: node.kubelet.port, path, headers, ca: node.tls.cert, ...node.tls });
     sent.end();
@@ -101,6 +101,25 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
 
     const missing = await channels(dial(`/exec/default/pod/main?output=1&error=1${query('nosuch')}`, 'v4.channel.k8s.io'));
     assert.match((JSON.parse(missing[3]!) as { message: string }).message, /executable file not found in \$PATH/);
+  });
+
+  it('joins a connection to a port of a pod, whole', async () => {
+    const socket = await upgrade('/podConnect/default/pod/8080', 'tcp');
+    socket.write('GET /big HTTP/1.0\r\n\r\n');
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    const answer = Buffer.concat(chunks).toString();
+    assert.match(answer, /^HTTP\/1\.[01] 200 OK/);
+    assert.ok(answer.endsWith('x'.repeat(3_000_000)));
+    const refused = async (path: string): Promise<string> => {
+      const sent = request({ host: '127.0.0.1', port: node.kubelet.port, path, headers: { connection: 'Upgrade', upgrade: 'tcp' }, ca: node.tls.cert, ...node.tls });
+      const [response] = (await once(sent.end(), 'response')) as [IncomingMessage];
+      let body = `${response.statusCode} `;
+      for await (const chunk of response) body += String(chunk);
+      return body;
+    };
+    assert.match(await refused('/podConnect/default/pod/81'), /^503 dial tcp [\d.]+:81: /);
+    assert.equal(await refused('/podConnect/default/pod/x'), '400 "x" is no port; give a number from 1 to 65535\n');
   });
 
   for (const carrierKind of ['websocket', 'SPDY/3.1'] as const) it(`forwards ports over ${carrierKind}`, async () => {

@@ -42,3 +42,11 @@ export function findRunning(node: NodeContext, pod: Pod, container: string): Tar
   if (target.attempt.state !== 'running') throw new Fault('invalid', `container not found: "${container}" of pod "${pod.metadata.name}" is not running`);
   return target;
 }
+
+/** The pod's network namespace; undefined where it shares the node's. `what` is what cannot be done while it has none. */
+export function networkOf(node: NodeContext, pod: Pod, what: string): string | undefined {
+  if (pod.spec.hostNetwork) return undefined;
+  const path = node.core.sandboxes.get(pod.metadata.uid!)?.netPath;
+  if (path === undefined) throw new Fault('invalid', `unable to ${what} because pod is not running. Current status=${pod.status?.phase ?? 'Pending'}`);
+  return path;
+}
