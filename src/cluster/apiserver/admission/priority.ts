@@ -32,7 +32,7 @@ function prioritize({ resource, name, object }: AdmissionRequest, all: readonly 
   if (found) spec.priorityClassName = found.metadata.name;
   const value = found?.value ?? 0;
   const policy = found?.preemptionPolicy ?? 'PreemptLowerPriority';
-  const refuse = (what: string, given: unknown, computed: unknown): Error =>
+  const refuse = (what: string, given: string | number, computed: string | number): Error =>
     forbidden(resource, name, `the ${what} (${given}) must not be provided in pod spec; priority admission controller computed ${computed} from the given PriorityClass name`);
   if (spec.priority !== undefined && spec.priority !== value) throw refuse('integer value of priority', spec.priority, value);
   if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy && found) throw refuse('string value of PreemptionPolicy', spec.preemptionPolicy, policy);

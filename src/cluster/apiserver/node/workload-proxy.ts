@@ -19,7 +19,7 @@ import { join, requestHead } from './streams.ts';
 import { addressOfNode } from './target.ts';
 import type { Connector } from './types.ts';
 
-const destinations: readonly { resource: string; find(core: Core, target: Target): Destination }[] = [
+const destinations: readonly { resource: string; find: (core: Core, target: Target) => Destination }[] = [
   { resource: 'pods', find: destinationOfPod },
   { resource: 'services', find: destinationOfService },
 ];
