@@ -135,6 +135,8 @@ export interface TestCertificates {
   key: string;
   /** Of the same authority, in somebody else's name. */
   stranger: { cert: string; key: string };
+  /** Of the same authority, another node's. */
+  node: { cert: string; key: string };
 }
 
 export async function testCertificates(): Promise<TestCertificates> {
@@ -144,10 +146,13 @@ export async function testCertificates(): Promise<TestCertificates> {
   const common = { signingAlgorithm: algorithm, notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
   const name = 'CN=kube-apiserver-kubelet-client';
   const own = await X509CertificateGenerator.createSelfSigned({ ...common, name, keys, extensions: [new BasicConstraintsExtension(true), new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])] });
-  const others = await generate();
-  const stranger = await X509CertificateGenerator.create({ ...common, subject: 'CN=ann, O=dev', issuer: name, publicKey: others.publicKey, signingKey: keys.privateKey });
   const pem = ({ privateKey }: webcrypto.CryptoKeyPair): string => KeyObject.from(privateKey).export({ format: 'pem', type: 'pkcs8' }).toString();
-  return { cert: own.toString('pem'), key: pem(keys), stranger: { cert: stranger.toString('pem'), key: pem(others) } };
+  const issue = async (subject: string): Promise<{ cert: string; key: string }> => {
+    const others = await generate();
+    const issued = await X509CertificateGenerator.create({ ...common, subject, issuer: name, publicKey: others.publicKey, signingKey: keys.privateKey });
+    return { cert: issued.toString('pem'), key: pem(others) };
+  };
+  return { cert: own.toString('pem'), key: pem(keys), stranger: await issue('CN=ann, O=dev'), node: await issue('CN=system:node:node-2, O=system:nodes') };
 }
 
 /** An image with nothing in it but defaults of a container. */
@@ -163,6 +168,7 @@ export function imageOf(name: string): Image {
     chain: digest,
     size: 1,
     taggedAt: 0,
+    namedAt: {},
   };
 }
 
@@ -170,6 +176,7 @@ export function imageOf(name: string): Image {
 function busyboxImages(): Images {
   const partial: Partial<Images> = {
     get: (name) => (name.startsWith('busybox') ? imageOf(name) : undefined),
+    offers: () => Promise.resolve([]),
     pull: (name) => Promise.reject(new Fault('not-found', `no registry has ${name}`)),
   };
   return partial as Images;

@@ -19,8 +19,22 @@ export interface ImageRecord {
   layers: readonly Descriptor[];
   names: readonly string[];
   digests: readonly string[];
+  /** When each name was given, ms; `taggedAt` counts for one that is not there. */
+  namedAt?: Readonly<Record<string, number>>;
+  /** The indexes that led to its manifest when it was pulled, outermost first. */
+  indexes?: readonly Descriptor[];
   parent?: Digest;
   taggedAt: number;
+}
+
+type AddedImage = Omit<ImageRecord, 'taggedAt' | 'names' | 'digests' | 'namedAt'>;
+
+export interface Naming {
+  names?: readonly string[];
+  /** `repository@digest`. */
+  digests?: readonly string[];
+  /** When the names were given, where that was in another store. */
+  at?: number;
 }
 
 export const catalogLimits = {
@@ -104,16 +118,20 @@ export class ImageCatalog {
   }
 
   /** Adds an image, or what is new of one that is there: its manifest, names and digests. */
-  put(added: Omit<ImageRecord, 'taggedAt' | 'names' | 'digests'>, config: ImageConfig, names: readonly string[], digests: readonly string[] = []): Promise<Image> {
+  put(added: AddedImage, config: ImageConfig, { names = [], digests = [], at }: Naming): Promise<Image> {
     return this.#serial.run('catalog', async () => {
       const old = this.#parts.records.get(added.id);
+      const now = this.#parts.clock.now();
       const isTagged = names.some((name) => !old?.names.includes(name));
+      const [parent, indexes] = [added.parent ?? old?.parent, added.indexes ?? old?.indexes];
       const record: ImageRecord = {
         ...added,
-        ...(added.parent ?? old?.parent ? { parent: added.parent ?? old?.parent } : {}),
+        ...(parent ? { parent } : {}),
+        ...(indexes ? { indexes } : {}),
         names: union(old?.names, names),
         digests: union(old?.digests, digests).slice(-catalogLimits.digests),
-        taggedAt: old && !isTagged ? old.taggedAt : this.#parts.clock.now(),
+        namedAt: namedAt(old, names, at, now),
+        taggedAt: old && !isTagged ? old.taggedAt : now,
       };
       if (record.names.length > catalogLimits.names) throw new Fault('too-large', `image ${added.id} has over ${catalogLimits.names} names; remove some`);
       await this.#parts.records.put(record);
@@ -123,10 +141,10 @@ export class ImageCatalog {
   }
 
   /** Gives an image one more name, taking it from the one that has it; and notes digests. */
-  async name(id: Digest, names: readonly string[], digests: readonly string[] = []): Promise<void> {
+  async name(id: Digest, naming: Naming): Promise<void> {
     const image = this.#images.get(id);
     if (!image) throw new Fault('not-found', `No such image: ${id}`);
-    await this.put({ id, manifest: image.manifest, layers: image.layers }, image.config, names, digests);
+    await this.put({ id, manifest: image.manifest, layers: image.layers }, image.config, naming);
   }
 
   unname(name: string): Promise<void> {
@@ -164,7 +182,7 @@ export class ImageCatalog {
       if (other && other.id !== record.id) this.#images.set(other.id, { ...other, names: other.names.filter((n) => n !== name) });
       this.#byName.set(name, record.id);
     }
-    const image: Image = Object.freeze({ ...record, names: [...record.names].sort(), config, chain, size: this.#sizeOf(chain) });
+    const image: Image = Object.freeze({ ...record, names: [...record.names].sort(), namedAt: namedAt(record, [], undefined, record.taggedAt), config, chain, size: this.#sizeOf(chain) });
     this.#images.set(record.id, image);
     return image;
   }
@@ -186,6 +204,14 @@ async function heal({ snapshots, log }: CatalogParts, record: ImageRecord, confi
   } catch (error) {
     log.warn('an image has lost layers that cannot be unpacked again; pull or build it anew', { id: record.id, error });
   }
+}
+
+/** When each name of `old` and each of `names` was given: an old name keeps its time, unless another store's is later. */
+function namedAt(old: ImageRecord | undefined, names: readonly string[], at: number | undefined, now: number): Record<string, number> {
+  const times: Record<string, number> = {};
+  for (const name of old?.names ?? []) times[name] = old?.namedAt?.[name] ?? old!.taggedAt;
+  for (const name of names) times[name] = Math.max(times[name] ?? at ?? now, at ?? 0);
+  return times;
 }
 
 function union(old: readonly string[] = [], more: readonly string[]): string[] {

@@ -95,10 +95,10 @@ export class Collector {
   }
 
   /** Removes what `image`, which is no longer in the catalog, alone needed; and what was in use when others went. */
-  release(image: Pick<Image, 'id' | 'manifest' | 'layers' | 'config'>): Promise<ChainId[]> {
+  release(image: Pick<Image, 'id' | 'manifest' | 'indexes' | 'layers' | 'config'>): Promise<ChainId[]> {
     return this.#serial.run('collect', async () => {
       const removed = await this.#removeLayers(chainsOf(image.config.rootfs.diff_ids));
-      await this.#removeBlobs([image.manifest.digest, image.id, ...image.layers.map((layer) => layer.digest)]);
+      await this.#removeBlobs([image.id, ...blobsOf(image)]);
       return [...removed, ...(await this.#retry())];
     });
   }
@@ -157,10 +157,15 @@ export class Collector {
     const { catalog, snapshots, content, alsoNeeded } = this.#parts;
     const needed = new Set<string>([...this.#pins.keys(), ...alsoNeeded()]);
     for (const image of catalog.list()) {
-      needed.add(image.id).add(image.manifest.digest);
-      for (const layer of image.layers) needed.add(layer.digest);
+      needed.add(image.id);
+      for (const digest of blobsOf(image)) needed.add(digest);
     }
     for (const layer of snapshots.layers()) needed.add(layer.blob.digest);
     for (const digest of digests) if (!needed.has(digest)) await content.delete(digest);
   }
+}
+
+/** What an image has in content besides its config. */
+export function blobsOf(image: Pick<Image, 'manifest' | 'indexes' | 'layers'>): Digest[] {
+  return [...(image.indexes ?? []), image.manifest, ...image.layers].map((blob) => blob.digest);
 }

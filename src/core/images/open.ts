@@ -8,6 +8,8 @@ import { ImageCatalog } from './catalog.ts';
 import type { ImageRecord } from './catalog.ts';
 import { Collector } from './collect.ts';
 import type { OrphanRecord } from './collect.ts';
+import { PeerFinder } from './peers/find.ts';
+import type { Peers } from './peers/types.ts';
 import { RegistryClient } from './remote/client.ts';
 import type { RegistryOptions } from './remote/client.ts';
 import { StoredImages } from './store.ts';
@@ -21,6 +23,8 @@ export interface ImagesOptions {
   random: Random;
   log: Logger;
   registry?: RegistryOptions;
+  /** Other stores of the cluster, asked before registries; see `peers/types.ts`. */
+  peers?: Peers;
   /** Blobs that others than images keep in the same content store; whatever is not named goes after a day. */
   alsoNeeded?: () => Iterable<Digest>;
 }
@@ -35,5 +39,6 @@ export async function openImages(options: ImagesOptions): Promise<Images> {
   const collector = new Collector({ content, snapshots, catalog, orphans, alsoNeeded: options.alsoNeeded ?? (() => []) });
   await collector.sweep(clock.now());
   const client = new RegistryClient({ ...options.registry, clock, random: options.random, log });
-  return new StoredImages({ content, snapshots, catalog, collector, client, random: options.random });
+  const finder = options.peers && new PeerFinder({ peers: options.peers, clock, random: options.random, log });
+  return new StoredImages({ content, snapshots, catalog, collector, client, random: options.random, ...(finder ? { finder } : {}) });
 }

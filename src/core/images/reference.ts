@@ -50,6 +50,11 @@ export function taggedName(reference: Reference): string {
   return `${repositoryOf(reference)}:${reference.tag ?? 'latest'}`;
 }
 
+/** Whether a registry knows an image as of this repository: it was pulled from there, or pushed. */
+export function isFromRegistry(image: { digests: readonly string[] }, reference: Reference): boolean {
+  return image.digests.some((digest) => digest.startsWith(`${repositoryOf(reference)}@`));
+}
+
 /** As people write it: without `docker.io` and `library`. */
 export function familiarName(reference: Reference): string {
   if (reference.domain !== 'docker.io') return repositoryOf(reference);

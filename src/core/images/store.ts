@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { ImageConfig } from '#api/oci/image.ts';
+import { assert } from '#lib/assert.ts';
 import { Fault } from '#lib/errors.ts';
 import type { Random } from '#lib/random.ts';
 import type { Content, Descriptor, Digest, Platform } from '#core/content/types.ts';
@@ -9,9 +10,13 @@ import { checkLayers, readImage, unpackLayers, writeImage } from './adopt.ts';
 import { loadArchive } from './archive/load.ts';
 import { saveArchive } from './archive/save.ts';
 import type { ImageCatalog } from './catalog.ts';
+import { blobsOf } from './collect.ts';
 import type { Brought, Collector } from './collect.ts';
 import { hostPlatform } from './platform.ts';
-import { familiarString, parseReference, taggedName } from './reference.ts';
+import { copyImage } from './peers/copy.ts';
+import type { PeerFinder } from './peers/find.ts';
+import type { PeerOffer } from './peers/types.ts';
+import { familiarString, isFromRegistry, parseReference, taggedName } from './reference.ts';
 import type { Reference } from './reference.ts';
 import type { RegistryClient } from './remote/client.ts';
 import { pullImage } from './remote/pull.ts';
@@ -26,6 +31,8 @@ export interface StoreParts {
   collector: Collector;
   client: RegistryClient;
   random: Random;
+  /** Where there are peers. */
+  finder?: PeerFinder;
 }
 
 type WorkOptions = { onProgress?: PullProgress; signal?: AbortSignal };
@@ -82,13 +89,13 @@ export class StoredImages implements Images {
     const qualified = names.map(qualify);
     await unpackLayers(snapshots, { layers, config }, options);
     const old = catalog.byId(id);
-    const image = await catalog.put({ id, manifest, layers, ...(parent ? { parent } : {}) }, config, qualified);
-    if (old) await collector.releaseBlobs([old.manifest.digest, ...old.layers.map((layer) => layer.digest)]);
+    const image = await catalog.put({ id, manifest, layers, ...(parent ? { parent } : {}) }, config, { names: qualified });
+    if (old) await collector.releaseBlobs(blobsOf(old));
     return image;
   }
 
   async tag(id: Digest, name: string): Promise<void> {
-    await this.#parts.catalog.name(id, [qualify(name)]);
+    await this.#parts.catalog.name(id, { names: [qualify(name)] });
   }
 
   async untag(name: string): Promise<void> {
@@ -103,6 +110,27 @@ export class StoredImages implements Images {
 
   async pull(reference: string, options: PullOptions = {}): Promise<PullResult> {
     return pullImage(this.#parts, withTag(parseReference(reference)), options);
+  }
+
+  async offers(reference: string, options: { signal?: AbortSignal } = {}): Promise<PeerOffer[]> {
+    const { finder, catalog } = this.#parts;
+    if (!finder) return [];
+    const parsed = withTag(parseReference(reference));
+    const here = this.get(reference);
+    if (here && (isFromRegistry(here, parsed) || parsed.digest !== undefined)) return [];
+    const offers = await finder.offers(parsed, options.signal);
+    if (!here) return offers;
+    const name = taggedName(parsed);
+    const [newest] = offers;
+    const own = here.namedAt[name] ?? 0;
+    if (newest?.digest === here.manifest.digest && newest.namedAt > own) await catalog.name(here.id, { names: [name], at: newest.namedAt });
+    return newest?.digest === here.manifest.digest ? [] : offers.filter((offer) => offer.namedAt > own);
+  }
+
+  async copy(reference: string, offers: readonly PeerOffer[], options: PullOptions = {}): Promise<PullResult> {
+    const { finder } = this.#parts;
+    assert(finder, 'an offer comes from peers');
+    return copyImage({ ...this.#parts, finder }, withTag(parseReference(reference)), offers, options);
   }
 
   async push(reference: string, options: PushOptions = {}): Promise<{ digest: Digest; size: number }> {

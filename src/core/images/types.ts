@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import type { ImageConfig } from '#api/oci/image.ts';
 import type { Content, Descriptor, Digest, Platform } from '#core/content/types.ts';
 import type { ChainId } from '#core/snapshots/types.ts';
+import type { PeerOffer } from './peers/types.ts';
 
 export interface Images {
   /** All images, each once, newest first. */
@@ -20,8 +21,15 @@ export interface Images {
   untag(name: string): Promise<void>;
   /** Removes an image with its names and the layers and blobs that nothing else needs; returns the chain ids removed. */
   remove(id: Digest): Promise<ChainId[]>;
-  /** From a registry (or a mirror of it), with what is missing; verified by digest. */
+  /** From a registry (or a mirror of it), with what is missing; blobs that peers have come from them. Verified by digest. */
   pull(reference: string, options?: PullOptions): Promise<PullResult>;
+  /**
+   * What peers have under a reference that is better than what is here, the newest first: anything where nothing is here,
+   * and later builds of what was built in the cluster. Nothing for what is here from a registry: that one alone can tell.
+   */
+  offers(reference: string, options?: { signal?: AbortSignal }): Promise<PeerOffer[]>;
+  /** Copies the first of `offers` that can be had from those who have it; asks no registry. */
+  copy(reference: string, offers: readonly PeerOffer[], options?: PullOptions): Promise<PullResult>;
   push(reference: string, options?: PushOptions): Promise<{ digest: Digest; size: number }>;
   /** What a registry says of a reference, without pulling. */
   resolveRemote(reference: string, options?: PullOptions): Promise<{ descriptor: Descriptor; platforms: Platform[] }>;
@@ -53,6 +61,10 @@ export interface Image {
   parent?: Digest;
   /** When it got its newest name, ms. */
   taggedAt: number;
+  /** When each of its names was given, ms; what was copied from a peer has the times from there. */
+  namedAt: Readonly<Record<string, number>>;
+  /** The indexes that led to its manifest when it was pulled, outermost first; they are in content. */
+  indexes?: readonly Descriptor[];
 }
 
 export interface AssembleOptions {

@@ -1,7 +1,8 @@
 /** Images of containers, by their pull policy. */
 import type { Container, Pod, Secret } from '#api/kube/types.ts';
-import type { Image, RegistryAuth } from '#core/images/types.ts';
-import { Fault, messageOf } from '#lib/errors.ts';
+import { isFromRegistry, parseReference } from '#core/images/reference.ts';
+import type { Image, PullResult, RegistryAuth } from '#core/images/types.ts';
+import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import type { PodObjects } from '../container/environment.ts';
 import type { NodeContext } from '../types.ts';
 
@@ -14,30 +15,84 @@ export function pullPolicyOf(container: Container): string {
   return tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
-/** The image of a container: one that is there, or pulled, with events as Kubernetes has them. */
+/** Where the image of a container may come from, asked in this order; none of them: it is refused. */
+export interface ImagePlan {
+  peers: boolean;
+  registry: boolean;
+  /** Alone: the one that is here. After others: what is here, where they fail. */
+  present: boolean;
+}
+
+/**
+ * For the pull policy, the stores of the cluster are one: a policy decides about the registry alone
+ * (docs/decisions/0009-the-stores-of-a-cluster-are-one.md). What was built in the cluster has no registry to be compared
+ * with, so its newest build counts, whatever the policy; `offers` are better than what is present.
+ */
+export function planImage(policy: string, present: { isBuilt: boolean } | undefined, offers: readonly { isBuilt: boolean }[]): ImagePlan {
+  const [newest] = offers;
+  if (newest && (newest.isBuilt || policy !== 'Always')) {
+    return { peers: true, registry: !present && policy !== 'Never', present: present !== undefined && policy !== 'Always' };
+  }
+  if (present && (policy !== 'Always' || (present.isBuilt && !newest))) return { peers: false, registry: false, present: true };
+  return { peers: false, registry: policy !== 'Never', present: false };
+}
+
+/** The image of a container: one that is there, or copied, or pulled, with events as Kubernetes has them. */
 export async function ensureImage(node: NodeContext, pod: Pod, container: Container, objects: PodObjects, signal: AbortSignal): Promise<Image> {
+  const { images } = node.core;
   const name = container.image ?? '';
   const policy = pullPolicyOf(container);
-  const present = node.core.images.get(name);
-  // What was built here has no registry to be compared with, whatever the policy.
-  if (present && (policy !== 'Always' || present.digests.length === 0)) {
+  const present = images.get(name);
+  const offers = await images.offers(name, { signal }).catch((error: unknown) => {
+    if (isFault(error, 'invalid')) return []; // no name at all: what cannot be pulled says so
+    throw error;
+  });
+  const plan = planImage(policy, present && { isBuilt: isBuilt(present, name) }, offers);
+  const alone = !plan.peers && !plan.registry;
+  if (alone && present) {
     node.recorder.pod(pod, 'Normal', 'Pulled', `Container image "${name}" already present on machine`, container.name);
     return present;
   }
-  if (policy === 'Never') {
+  if (alone) {
     throw new Fault('not-found', `Container image "${name}" is not present with pull policy of Never`, { details: { reason: 'ErrImageNeverPull' } });
   }
   const began = node.clock.now();
   node.recorder.pod(pod, 'Normal', 'Pulling', `Pulling image "${name}"`, container.name);
+  const sources: (() => Promise<PullResult>)[] = [];
+  if (plan.peers) sources.push(() => images.copy(name, offers, { signal }));
+  if (plan.registry) sources.push(() => pull(node, pod, name, objects, signal));
   try {
-    const { image } = await pull(node, pod, name, objects, signal);
+    const { image } = await firstThatGives(sources, signal);
     node.recorder.pod(pod, 'Normal', 'Pulled', `Successfully pulled image "${name}" in ${((node.clock.now() - began) / 1000).toFixed(3)}s. Image size: ${image.size} bytes.`, container.name);
     return image;
   } catch (error) {
     const message = `Failed to pull image "${name}": ${messageOf(error)}`;
     node.recorder.pod(pod, 'Warning', 'Failed', message, container.name);
+    if (plan.present && present && !signal.aborted) return present;
     throw new Fault('unavailable', message, { cause: error, details: { reason: 'ErrImagePull' } });
   }
+}
+
+function isBuilt(image: Image, name: string): boolean {
+  try {
+    return !isFromRegistry(image, parseReference(name));
+  } catch {
+    return image.digests.length === 0; // it goes by its id
+  }
+}
+
+/** The first success; where there is none, what all of them said. */
+async function firstThatGives(sources: readonly (() => Promise<PullResult>)[], signal: AbortSignal): Promise<PullResult> {
+  const said: string[] = [];
+  for (const source of sources) {
+    try {
+      return await source();
+    } catch (error) {
+      if (signal.aborted) throw error;
+      said.push(messageOf(error));
+    }
+  }
+  throw new Fault('unavailable', said.join('; '));
 }
 
 async function pull(node: NodeContext, pod: Pod, name: string, objects: PodObjects, signal: AbortSignal) {

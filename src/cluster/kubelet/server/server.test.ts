@@ -60,6 +60,16 @@ describe('kubelet: server', { skip: whyNoContainers() }, () => {
     assert.deepEqual(await get('/healthz'), { status: 200, body: 'ok' });
     await assert.rejects(get('/healthz', {}));
     assert.equal((await get('/containerLogs/default/pod/main', node.tls.stranger)).status, 403);
+    assert.equal((await get('/containerLogs/default/pod/main', node.tls.node)).status, 403);
+  });
+
+  it('gives images to other nodes, and to nobody else', async () => {
+    assert.equal((await get('/v2/', node.tls.node)).status, 200);
+    for (const identity of [node.tls, node.tls.stranger]) {
+      const { status, body } = await get('/v2/library/busybox/manifests/1', identity);
+      assert.equal(status, 403);
+      assert.match(body, /"DENIED","message":"\S+ is no node of this cluster/);
+    }
   });
 
   it('gives logs: whole, tailed, with times, limited, followed', async () => {

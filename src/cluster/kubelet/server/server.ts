@@ -1,12 +1,12 @@
-/** The kubelet's HTTPS server. Its only client is the API server, which proves itself by its certificate. */
+/** The kubelet's HTTPS server. Its clients are the API server and, for images, other nodes; they prove themselves by certificates. */
 import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { asFault, Fault, messageOf } from '#lib/errors.ts';
 import type { FaultKind } from '#lib/errors.ts';
 import type { NodeContext } from '../types.ts';
+import { serveImagesToNodes, subjectOf } from '../images/serve.ts';
 import { serveLogs } from './logs.ts';
 import { upgradeRoutes } from './routes.ts';
 import type { PodLookup } from './target.ts';
@@ -34,7 +34,8 @@ export async function startServer(node: NodeContext, pods: PodLookup): Promise<K
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.on('request', (request, response) => void answer(node, pods, request, response));
+  const images = serveImagesToNodes(node.core.images);
+  server.on('request', (request, response) => void (images.has(request.url ?? '') ? images.answer(request, response) : answer(node, pods, request, response)));
   server.on('upgrade', (request, socket, head) => void upgrade(node, pods, request, socket, head));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -55,9 +56,9 @@ const clientName = 'kube-apiserver-kubelet-client';
 const clientGroup = 'system:masters';
 
 function checkClient(request: IncomingMessage): void {
-  const { CN, O } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
-  if (CN === clientName || [O].flat().includes(clientGroup)) return;
-  throw new Fault('forbidden', `${String(CN)} may not use this node's agent; ask the API server`);
+  const { name, groups } = subjectOf(request);
+  if (name === clientName || groups.includes(clientGroup)) return;
+  throw new Fault('forbidden', `${name} may not use this node's agent; ask the API server`);
 }
 
 async function answer(node: NodeContext, pods: PodLookup, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,12 +1,14 @@
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
+import { isSuccess } from '#lib/http-client.ts';
+import type { HttpAnswer, HttpTransport } from '#lib/http-client.ts';
 import type { RegistryAuth } from '../types.ts';
 import { readBody } from './body.ts';
 import { networkFault, registryLimits } from './client.ts';
 import { refuseInward } from './endpoints.ts';
 
 export interface TokenOptions {
-  fetch: typeof fetch;
+  transport: HttpTransport;
   clock: Clock;
   auth: RegistryAuth | undefined;
   scopes: string[];
@@ -60,29 +62,31 @@ export class TokenSource {
   }
 
   async #request(realm: URL, fields: Record<string, string>, signal?: AbortSignal): Promise<{ token: string; seconds?: number }> {
-    const { auth, scopes, fetch: get } = this.#options;
+    const { auth, scopes, transport } = this.#options;
     const query = new URLSearchParams();
     if (fields.service !== undefined) query.set('service', fields.service);
-    let response: Response;
+    let response: HttpAnswer;
     try {
       if (auth?.identityToken) {
         query.set('grant_type', 'refresh_token');
         query.set('refresh_token', auth.identityToken);
         query.set('client_id', 'gantry');
         query.set('scope', scopes.join(' '));
-        response = await get(realm, { method: 'POST', body: query, redirect: 'error', signal });
+        const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+        response = await transport({ method: 'POST', url: realm, headers, body: Buffer.from(query.toString()), signal });
       } else {
         for (const scope of scopes) query.append('scope', scope);
         if (auth?.username) query.set('account', auth.username);
         const url = new URL(realm);
         for (const [key, value] of query) url.searchParams.append(key, value);
-        response = await get(url, { headers: auth?.username ? { authorization: basic(auth) } : {}, redirect: 'error', signal });
+        response = await transport({ method: 'GET', url, headers: auth?.username ? { authorization: basic(auth) } : {}, signal });
       }
+      if (response.status >= 300 && response.status < 400) throw new Error('it redirects, which is not followed for a token');
     } catch (error) {
       throw networkFault(error, 'GET', realm, signal);
     }
     const body = await readBody(response, registryLimits.errorBytes, this.#options.clock);
-    if (!response.ok) {
+    if (!isSuccess(response)) {
       const kind = response.status >= 500 || response.status === 429 ? 'unavailable' : 'unauthenticated';
       throw new Fault(kind, `unauthorized: ${realm.host} gave no token (${response.status}); check the user name and password`, { details: { code: 'UNAUTHORIZED' } });
     }

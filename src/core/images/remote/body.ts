@@ -1,5 +1,6 @@
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
+import type { HttpAnswer } from '#lib/http-client.ts';
 
 export const bodyLimits = {
   /** Milliseconds without a byte after which a transfer counts as broken. */
@@ -9,44 +10,38 @@ export const bodyLimits = {
 } as const;
 
 /** A whole small body; over `limitBytes`: `too-large`. */
-export async function readBody(response: Response, limitBytes: number, clock: Clock): Promise<Buffer> {
+export async function readBody(answer: HttpAnswer, limitBytes: number, clock: Clock): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of piecesOf(response, clock, bodyLimits.documentMs)) {
+  for await (const chunk of piecesOf(answer, clock, bodyLimits.documentMs)) {
     length += chunk.length;
-    if (length > limitBytes) throw new Fault('too-large', `the answer of ${hostOf(response)} is over the limit of ${limitBytes} bytes`);
+    if (length > limitBytes) throw new Fault('too-large', `the answer of ${answer.url.host} is over the limit of ${limitBytes} bytes`);
     parts.push(chunk);
   }
   return Buffer.concat(parts);
 }
 
 /** The body in pieces; leaving early ends the transfer. A connection that breaks or stands still is `unavailable`. */
-export async function* piecesOf(response: Response, clock: Clock, wholeMs?: number): AsyncGenerator<Uint8Array, void> {
-  const reader = response.body?.getReader();
-  if (!reader) return;
+export async function* piecesOf(answer: HttpAnswer, clock: Clock, wholeMs?: number): AsyncGenerator<Uint8Array, void> {
   let late = false;
   const limit = (ms: number): { cancel(): void } => clock.after(ms, () => {
     late = true;
-    void reader.cancel().catch(() => {});
+    answer.destroy();
   });
   const whole = wholeMs === undefined ? undefined : limit(wholeMs);
+  let idle = limit(bodyLimits.idleMs);
   try {
-    for (;;) {
-      const idle = limit(bodyLimits.idleMs);
-      const { done, value } = await reader.read().finally(() => idle.cancel());
-      if (late) throw new Fault('unavailable', `${hostOf(response)} sends too slowly: ${wholeMs === undefined ? `nothing came for ${bodyLimits.idleMs / 1000} s` : `its answer took longer than ${wholeMs / 1000} s`}`);
-      if (done) return;
-      yield value as Uint8Array;
+    for await (const chunk of answer.body) {
+      idle.cancel();
+      yield chunk;
+      idle = limit(bodyLimits.idleMs);
     }
   } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault('unavailable', `the transfer from ${hostOf(response)} broke off`, { cause: error });
+    if (!late && error instanceof Fault) throw error;
+    if (!late) throw new Fault('unavailable', `the transfer from ${answer.url.host} broke off`, { cause: error });
   } finally {
     whole?.cancel();
-    await reader.cancel().catch(() => {});
+    idle.cancel();
   }
-}
-
-function hostOf(response: Response): string {
-  return new URL(response.url).host;
+  if (late) throw new Fault('unavailable', `${answer.url.host} sends too slowly: ${wholeMs === undefined ? `nothing came for ${bodyLimits.idleMs / 1000} s` : `its answer took longer than ${wholeMs / 1000} s`}`);
 }

@@ -1,6 +1,8 @@
 import { KeyedMutex } from '#lib/async.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, codeOf, isFault, messageOf } from '#lib/errors.ts';
+import { connectionMessage, createHttpTransport, isSuccess } from '#lib/http-client.ts';
+import type { HttpAnswer, HttpTransport } from '#lib/http-client.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import type { RegistryAuth } from '../types.ts';
@@ -11,8 +13,8 @@ import type { Endpoint, EndpointOptions } from './endpoints.ts';
 import { registryFault } from './errors.ts';
 
 export interface RegistryOptions extends EndpointOptions {
-  /** HTTP; Node's where it is not given. */
-  fetch?: typeof fetch;
+  /** HTTP; the real one where it is not given. */
+  transport?: HttpTransport;
 }
 
 export const registryLimits = {
@@ -36,7 +38,7 @@ export interface RegistryRequest {
   /** Below `/v2/<repository>/`, or a whole URL that the registry gave. */
   target: string | URL;
   headers?: Record<string, string>;
-  body?: Uint8Array | ReadableStream<Uint8Array>;
+  body?: Uint8Array | AsyncIterable<Uint8Array>;
   signal?: AbortSignal;
 }
 
@@ -51,37 +53,72 @@ export class RegistryClient {
   readonly parts: ClientParts;
   /** One download of a blob at a time: a second pull that needs it waits, and then has it. */
   readonly downloads = new KeyedMutex();
+  readonly #transport: HttpTransport;
 
   constructor(parts: ClientParts) {
     this.parts = parts;
+    this.#transport = parts.transport ?? createHttpTransport();
   }
 
   /** The places to read a repository from, mirrors first; for writing (`push`), its own registry alone. */
   repositories(domain: string, path: string, auth: RegistryAuth | undefined, access: 'pull' | 'push'): Repository[] {
     const endpoints = endpointsOf(domain, this.parts).filter((endpoint) => access === 'pull' || !endpoint.isMirror);
     // Credentials are the registry's own: a mirror does not get them.
-    return endpoints.map((endpoint) => new Repository(this.parts, endpoint, path, access, endpoint.isMirror ? undefined : auth));
+    return endpoints.map((endpoint) => new Repository(this.parts, { endpoint, path, access, transport: this.#transport, ...(endpoint.isMirror ? {} : { auth }) }));
   }
+}
+
+export interface RepositoryPlace {
+  endpoint: Endpoint;
+  path: string;
+  access: 'pull' | 'push';
+  transport: HttpTransport;
+  auth?: RegistryAuth;
+  /** Added to each request's query: `ns`, by which a server of several registries' images is told which one is meant. */
+  query?: Readonly<Record<string, string>>;
+  /** Attempts at one transfer, and redirects followed; what registries get where it is not given. */
+  attempts?: number;
+  redirects?: number;
+  /** How slow a transfer may be before it is given up; any slowness where it is not given. */
+  slowest?: { bytesPerSecond: number; graceMs: number };
 }
 
 /** One repository at one endpoint, with its authorization. */
 export class Repository {
   readonly endpoint: Endpoint;
   readonly path: string;
-  readonly #parts: ClientParts;
-  readonly #fetch: typeof fetch;
+  readonly #parts: Pick<ClientParts, 'clock' | 'random' | 'log'>;
+  readonly #place: RepositoryPlace;
   readonly #tokens: TokenSource;
 
-  constructor(parts: ClientParts, endpoint: Endpoint, path: string, access: 'pull' | 'push', auth: RegistryAuth | undefined) {
+  constructor(parts: Pick<ClientParts, 'clock' | 'random' | 'log'>, place: RepositoryPlace) {
+    const { endpoint, path, access, transport, auth } = place;
     this.endpoint = endpoint;
     this.path = path;
     this.#parts = parts;
-    this.#fetch = parts.fetch ?? fetch;
-    this.#tokens = new TokenSource({ fetch: this.#fetch, clock: parts.clock, auth, scopes: [`repository:${path}:${access === 'push' ? 'pull,push' : 'pull'}`] });
+    this.#place = place;
+    this.#tokens = new TokenSource({ transport, clock: parts.clock, auth, scopes: [`repository:${path}:${access === 'push' ? 'pull,push' : 'pull'}`] });
+  }
+
+  /** What it is called in messages. */
+  get name(): string {
+    return this.endpoint.name ?? this.endpoint.url.host;
+  }
+
+  get isPeer(): boolean {
+    return this.endpoint.name !== undefined;
+  }
+
+  /** Milliseconds that a transfer may take; undefined: any time. */
+  timeFor(bytes: number): number | undefined {
+    const { slowest } = this.#place;
+    return slowest && slowest.graceMs + (bytes / slowest.bytesPerSecond) * 1000;
   }
 
   url(target: string): URL {
-    return new URL(`/v2/${this.path}/${target}`, this.endpoint.url);
+    const url = new URL(`/v2/${this.path}/${target}`, this.endpoint.url);
+    for (const [name, value] of Object.entries(this.#place.query ?? {})) url.searchParams.set(name, value);
+    return url;
   }
 
   /** Also asks for `path`, to mount blobs from there. */
@@ -90,20 +127,26 @@ export class Repository {
   }
 
   /** Sends a request, authorizing where asked; an answer that is no success is a fault with the registry's words. */
-  async send(request: RegistryRequest): Promise<Response> {
+  async send(request: RegistryRequest): Promise<HttpAnswer> {
     let response = await this.#once(request);
-    if (response.status === 401 && !(request.body instanceof ReadableStream)) {
-      const challenge = response.headers.get('www-authenticate');
-      await response.body?.cancel();
-      if (challenge === null || !(await this.#tokens.answer(challenge, this.endpoint.url, request.signal))) throw unauthorized(this.endpoint);
+    const canRepeat = request.body === undefined || request.body instanceof Uint8Array;
+    if (response.status === 401 && canRepeat) {
+      const challenge = response.headers['www-authenticate'];
+      response.drop();
+      if (challenge === undefined || !(await this.#tokens.answer(challenge, this.endpoint.url, request.signal))) throw unauthorized(this.endpoint);
       response = await this.#once(request);
     }
-    if (response.ok || response.status === 304) return response;
+    if (isSuccess(response) || response.status === 304) return response;
     throw await registryFault(response, this.endpoint, this.#parts.clock);
   }
 
   /** A whole small body; over `limitBytes`: `too-large`. */
-  document(response: Response, limitBytes: number): Promise<Buffer> {
+  document(response: HttpAnswer, limitBytes: number): Promise<Buffer> {
+    const { 'content-encoding': encoding = 'identity' } = response.headers;
+    if (encoding !== 'identity') {
+      response.drop();
+      throw new Fault('invalid', `${response.url.host} compressed its answer (${encoding.slice(0, 50)}), though it was asked not to`);
+    }
     return readBody(response, limitBytes, this.#parts.clock);
   }
 
@@ -116,7 +159,7 @@ export class Repository {
       } catch (error) {
         if (signal?.aborted) throw new Fault('canceled', `${what} was canceled`, { cause: error });
         const mayPass = isFault(error, 'unavailable', 'timeout') && error.details.isFinal !== true;
-        if (attempt >= registryLimits.attempts || !mayPass) throw error;
+        if (attempt >= (this.#place.attempts ?? registryLimits.attempts) || !mayPass) throw error;
         this.#parts.log.info('trying a transfer again', { what, attempt, error: messageOf(error) });
         await this.#parts.clock.sleep(wait + this.#parts.random.int(100), signal);
         wait = Math.min(wait * 2, registryLimits.retryMostMs);
@@ -124,15 +167,16 @@ export class Repository {
     }
   }
 
-  async #once(request: RegistryRequest): Promise<Response> {
+  async #once(request: RegistryRequest): Promise<HttpAnswer> {
+    const most = this.#place.redirects ?? registryLimits.redirects;
     let url = typeof request.target === 'string' ? this.url(request.target) : request.target;
     for (let hops = 0; ; hops++) {
-      const response = await this.#fetchOne(request, url);
-      const location = response.headers.get('location');
-      const isRedirect = [301, 302, 303, 307, 308].includes(response.status) && location !== null;
+      const response = await this.#sendOne(request, url);
+      const { location } = response.headers;
+      const isRedirect = [301, 302, 303, 307, 308].includes(response.status) && location !== undefined;
       if (!isRedirect || (request.method !== 'GET' && request.method !== 'HEAD')) return response;
-      await response.body?.cancel();
-      if (hops >= registryLimits.redirects) throw new Fault('invalid', `${url.host} redirects more than ${registryLimits.redirects} times`);
+      response.drop();
+      if (hops >= most) throw new Fault('invalid', `${url.host} redirects more than ${most} times`);
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       if (!next) throw new Fault('invalid', `${url.host} redirects to ${JSON.stringify(location.slice(0, 200))}, which is no address`);
       if (next.protocol !== 'https:' && next.protocol !== this.endpoint.url.protocol) throw new Fault('invalid', `${url.host} redirects to ${next.protocol}//${next.host}, which is not secure`);
@@ -141,20 +185,16 @@ export class Repository {
     }
   }
 
-  async #fetchOne(request: RegistryRequest, url: URL): Promise<Response> {
+  async #sendOne({ method, headers, body, signal }: RegistryRequest, url: URL): Promise<HttpAnswer> {
     const authorization = url.host === this.endpoint.url.host ? this.#tokens.header() : undefined;
+    const all = { ...fixedHeaders, ...headers, ...(authorization === undefined ? {} : { authorization }) };
     const late = new AbortController();
-    const timer = request.body === undefined ? this.#parts.clock.after(registryLimits.answerMs, () => late.abort(new Fault('unavailable', `${url.host} did not answer within ${registryLimits.answerMs / 1000} s`))) : undefined;
+    const timer = body === undefined ? this.#parts.clock.after(registryLimits.answerMs, () => late.abort()) : undefined;
     try {
-      return await this.#fetch(url, {
-        method: request.method,
-        headers: { ...fixedHeaders, ...request.headers, ...(authorization === undefined ? {} : { authorization }) },
-        redirect: 'manual',
-        signal: request.signal ? AbortSignal.any([request.signal, late.signal]) : late.signal,
-        ...(request.body === undefined ? {} : { body: request.body as RequestInit['body'], duplex: 'half' }),
-      });
+      return await this.#place.transport({ method, url, headers: all, body, signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal });
     } catch (error) {
-      throw networkFault(error, request.method, url, request.signal);
+      if (late.signal.aborted && !signal?.aborted) throw new Fault('unavailable', `${url.host} did not answer within ${registryLimits.answerMs / 1000} s`, { cause: error });
+      throw networkFault(error, method, url, signal);
     } finally {
       timer?.cancel();
     }
@@ -165,16 +205,15 @@ export class Repository {
 const fixedHeaders = { 'accept-encoding': 'identity', 'user-agent': 'gantry' } as const;
 
 /** Codes of failures in the middle of things, which another attempt may not meet; a refused connection is not one. */
-const brokenOff: readonly string[] = ['ECONNRESET', 'EPIPE', 'EAI_AGAIN', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'];
+const brokenOff: readonly string[] = ['ECONNRESET', 'EPIPE', 'EAI_AGAIN'];
 
 /** What failed below HTTP, in the words of Docker's clients. */
 export function networkFault(error: unknown, method: string, url: URL, signal?: AbortSignal): Fault {
   if (error instanceof Fault) return error;
   if (signal?.aborted) return new Fault('canceled', `${method} ${url.origin}: canceled`, { cause: error });
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const verb = method.charAt(0) + method.slice(1).toLowerCase();
-  const isFinal = !brokenOff.includes(codeOf(cause) ?? '');
-  return new Fault('unavailable', `${verb} "${url.origin}${url.pathname}": ${messageOf(cause) || 'the connection failed'}`, { cause: error, details: { isFinal } });
+  const isFinal = !brokenOff.includes(codeOf(error) ?? '');
+  return new Fault('unavailable', `${verb} "${url.origin}${url.pathname}": ${connectionMessage(error)}`, { cause: error, details: { isFinal } });
 }
 
 function unauthorized(endpoint: Endpoint): Fault {

@@ -10,6 +10,8 @@ export interface EndpointOptions {
 export interface Endpoint {
   /** Scheme, host and port. */
   url: URL;
+  /** What a peer is called; registries go by their host. */
+  name?: string;
   isMirror: boolean;
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import type { FaultKind } from '#lib/errors.ts';
+import type { HttpAnswer } from '#lib/http-client.ts';
 import type { Endpoint } from './endpoints.ts';
 import { readBody } from './body.ts';
 import { registryLimits } from './client.ts';
@@ -8,11 +9,11 @@ import type { Reference } from '../reference.ts';
 import { familiarName, familiarString } from '../reference.ts';
 
 /** A registry's answer that is no success: kind by its status, text from its body, its code in `details.code`. */
-export async function registryFault(response: Response, endpoint: Endpoint, clock: Clock): Promise<Fault> {
+export async function registryFault(response: HttpAnswer, endpoint: Endpoint, clock: Clock): Promise<Fault> {
   const { code, message } = firstError(await readBody(response, registryLimits.errorBytes, clock).catch(() => Buffer.alloc(0)));
   // The text of a code is its words: MANIFEST_UNKNOWN is `manifest unknown`.
   const words = code === '' ? '' : `${code.toLowerCase().replaceAll('_', ' ')}: `;
-  const text = message === '' ? `unexpected status from ${endpoint.url.host}: ${response.status} ${response.statusText}` : `${words}${message}`;
+  const text = message === '' ? `unexpected status from ${endpoint.url.host}: ${response.status} ${response.reason}` : `${words}${message}`;
   return new Fault(kindOf(response.status, code), text, { details: { code: code || defaultCode(response.status), status: response.status } });
 }
 

@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mediaTypes } from '#api/oci/image.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import { isFault } from '#lib/errors.ts';
+import { createHttpTransport } from '#lib/http-client.ts';
 import { silentLogger } from '#lib/log.ts';
 import { systemRandom } from '#lib/random.ts';
 import { file, putLayer, sha256, testPlace } from '#core/snapshots/testing.ts';
@@ -175,13 +177,14 @@ onLinuxAsRoot('the registry protocol', () => {
     it('docker.io is asked by way of its mirrors, and itself where they fail', async () => {
       await image('library/app', '1');
       const real: string[] = [];
+      const http = createHttpTransport();
       const registry: RegistryOptions = {
         mirrors: ['http://127.0.0.1:1', `http://${host}`],
-        fetch: (input, init) => {
-          const url = new URL(String(input instanceof Request ? input.url : input));
-          if (url.host !== 'registry-1.docker.io') return fetch(input, init);
-          real.push(url.pathname);
-          return Promise.resolve(new Response('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}', { status: 403 }));
+        transport: (call) => {
+          if (call.url.host !== 'registry-1.docker.io') return http(call);
+          real.push(call.url.pathname);
+          const body = Readable.from([Buffer.from('{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}')]);
+          return Promise.resolve({ url: call.url, status: 403, reason: 'Forbidden', headers: {}, body, drop: () => {}, destroy: () => {} });
         },
       };
       const images = await open(registry);
@@ -190,7 +193,7 @@ onLinuxAsRoot('the registry protocol', () => {
       assert.deepEqual(real, []);
       await assert.rejects(images.pull('app:2'), (e) => isFault(e) && /pull access denied for app, repository does not exist or may require 'docker login'/.test(e.message));
       assert.deepEqual(real, ['/v2/library/app/manifests/2']);
-      const offline = await open({ ...registry, fetch: (input, init) => ((input instanceof URL ? input.host : '') === 'registry-1.docker.io' ? Promise.reject(new TypeError('fetch failed')) : fetch(input, init)) });
+      const offline = await open({ ...registry, transport: (call) => (call.url.host === 'registry-1.docker.io' ? Promise.reject(new Error('getaddrinfo ENOTFOUND')) : http(call)) });
       await assert.rejects(offline.pull('app:2'), (e) => isFault(e, 'not-found') && e.message.startsWith('manifest for app:2 not found: manifest unknown'));
       await assert.rejects((await open({ mirrors: ['ftp://x'] })).pull('app:1'), (e) => isFault(e, 'invalid'));
     });

@@ -1,6 +1,6 @@
-import { Readable } from 'node:stream';
 import { forEachLimit } from '#lib/async.ts';
 import { Fault, isFault } from '#lib/errors.ts';
+import type { HttpAnswer } from '#lib/http-client.ts';
 import { mediaTypes } from '#api/oci/image.ts';
 import type { Content, Descriptor, Digest } from '#core/content/types.ts';
 import type { ImageCatalog } from '../catalog.ts';
@@ -38,7 +38,7 @@ export function pushImage(parts: PushParts, image: Image, reference: Reference, 
       const response = await repository.send({ method: 'PUT', target: `manifests/${reference.tag!}`, headers: { 'content-type': image.manifest.mediaType }, body: data, signal: options.signal });
       await repository.document(response, registryLimits.errorBytes);
     });
-    await catalog.name(image.id, [], [`${repositoryOf(reference)}@${image.manifest.digest}`]);
+    await catalog.name(image.id, { digests: [`${repositoryOf(reference)}@${image.manifest.digest}`] });
     return { digest: image.manifest.digest, size: data.length };
   });
 }
@@ -96,7 +96,7 @@ async function upload(content: Content, repository: Repository, blob: Descriptor
   const begun = await repository.send({ method: 'POST', target: 'blobs/uploads/', body: new Uint8Array(), signal });
   await repository.document(begun, registryLimits.errorBytes);
   const headers = { 'content-type': 'application/octet-stream' };
-  const sent = await repository.send({ method: 'PATCH', target: nextOf(begun, repository), headers, body: await streamOf(content, blob, onProgress), signal });
+  const sent = await repository.send({ method: 'PATCH', target: nextOf(begun, repository), headers, body: piecesFor(content, blob, onProgress), signal });
   await repository.document(sent, registryLimits.errorBytes);
   const seal = nextOf(sent, repository);
   seal.searchParams.set('digest', blob.digest);
@@ -104,26 +104,22 @@ async function upload(content: Content, repository: Repository, blob: Descriptor
   await repository.document(sealed, registryLimits.errorBytes);
 }
 
-function nextOf(response: Response, repository: Repository): URL {
-  const location = response.headers.get('location');
-  if (location === null || !URL.canParse(location, response.url || repository.endpoint.url.href)) throw new Fault('invalid', `${repository.endpoint.url.host} gave no location for the upload`);
-  const next = new URL(location, response.url || repository.endpoint.url);
+function nextOf(response: HttpAnswer, repository: Repository): URL {
+  const { location } = response.headers;
+  if (location === undefined || !URL.canParse(location, response.url.href)) throw new Fault('invalid', `${repository.endpoint.url.host} gave no location for the upload`);
+  const next = new URL(location, response.url);
   refuseInward(repository.endpoint.url, next);
   return next;
 }
 
-async function streamOf(content: Content, blob: Descriptor, onProgress: (bytes: number) => void): Promise<ReadableStream<Uint8Array>> {
-  const source = await content.open(blob.digest);
-  async function* counted(): AsyncGenerator<Uint8Array> {
-    let sent = 0;
-    let reported = 0;
-    for await (const chunk of source) {
-      sent += (chunk as Buffer).length;
-      if (sent - reported >= progressBytes) onProgress((reported = sent));
-      yield chunk as Buffer;
-    }
+async function* piecesFor(content: Content, blob: Descriptor, onProgress: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  let sent = 0;
+  let reported = 0;
+  for await (const chunk of await content.open(blob.digest)) {
+    sent += (chunk as Buffer).length;
+    if (sent - reported >= progressBytes) onProgress((reported = sent));
+    yield chunk as Buffer;
   }
-  return Readable.toWeb(Readable.from(counted(), { objectMode: false })) as ReadableStream<Uint8Array>;
 }
 
 function unique(layers: readonly Descriptor[]): Descriptor[] {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { indexMediaTypes, manifestMediaTypes } from '#api/oci/image.ts';
+import type { ImageManifest } from '#api/oci/image.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { Descriptor, Digest, Platform } from '#core/content/types.ts';
 import { choose } from '../adopt.ts';
@@ -24,9 +25,9 @@ export async function fetchManifest(repository: Repository, target: string, expe
     const response = await repository.send({ method: 'GET', target: `manifests/${target}`, headers: { accept }, signal });
     const data = await repository.document(response, manifestLimits.bytes);
     const digest: Digest = `sha256:${createHash('sha256').update(data).digest('hex')}`;
-    const claimed = expected ?? response.headers.get('docker-content-digest') ?? digest;
+    const claimed = expected ?? response.headers['docker-content-digest'] ?? digest;
     if (claimed !== digest) throw new Fault('invalid', `manifest verification failed for digest ${claimed}: the content has ${digest}`);
-    const type = response.headers.get('content-type')?.split(';')[0]?.trim();
+    const type = response.headers['content-type']?.split(';')[0]?.trim();
     const parsed = parseManifest(data, type && type !== 'application/json' ? type : undefined, `manifest ${repository.path}:${target}`);
     const document = parsed.kind === 'manifest' ? parsed.manifest : parsed.index;
     return { descriptor: { mediaType: document.mediaType ?? type ?? '', digest, size: data.length }, data, parsed };
@@ -69,13 +70,23 @@ export function resolveImage(client: RegistryClient, reference: Reference, optio
   });
 }
 
+export interface FoundManifest {
+  descriptor: Descriptor;
+  data: Buffer;
+  manifest: ImageManifest;
+  /** What led to it, outermost first. */
+  indexes: readonly FetchedManifest[];
+}
+
 /** The manifest of an image for `platform`, by way of its index where it has one. */
-export async function fetchForPlatform(repository: Repository, top: FetchedManifest, platform: Platform, signal?: AbortSignal): Promise<FetchedManifest> {
-  let at = top;
-  for (let depth = 0; at.parsed.kind === 'index'; depth++) {
-    if (depth >= manifestLimits.nesting) throw new Fault('too-large', `manifest ${top.descriptor.digest}: indexes are nested more than ${manifestLimits.nesting} deep`);
-    const chosen = choose(at.parsed.index.manifests, platform, at.descriptor.digest);
+export async function fetchForPlatform(repository: Repository, top: FetchedManifest, platform: Platform, signal?: AbortSignal): Promise<FoundManifest> {
+  const indexes: FetchedManifest[] = [];
+  for (let at = top; ; ) {
+    const { descriptor, data, parsed } = at;
+    if (parsed.kind === 'manifest') return { descriptor, data, manifest: parsed.manifest, indexes };
+    if (indexes.length >= manifestLimits.nesting) throw new Fault('too-large', `manifest ${top.descriptor.digest}: indexes are nested more than ${manifestLimits.nesting} deep`);
+    indexes.push(at);
+    const chosen = choose(parsed.index.manifests, platform, descriptor.digest);
     at = await fetchManifest(repository, chosen.digest, chosen.digest, signal);
   }
-  return at;
 }
