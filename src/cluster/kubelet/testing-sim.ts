@@ -60,6 +60,7 @@ export async function openSimNode(): Promise<SimNode> {
   const pulls: number[] = [];
   const images: Partial<Images> = {
     get: (name) => (name === 'present' ? imageOf(name) : undefined),
+    offers: () => Promise.resolve([]),
     pull: (name) => {
       pulls.push(clock.now());
       return Promise.reject(new Fault('not-found', `no registry has ${name}`));
