@@ -4,6 +4,7 @@ import type { Containers } from '#core/containers/types.ts';
 import { openContent } from '#core/content/store.ts';
 import type { Content } from '#core/content/types.ts';
 import { openImages } from '#core/images/open.ts';
+import type { Peers } from '#core/images/peers/types.ts';
 import type { Images } from '#core/images/types.ts';
 import { createLogs } from '#core/logs/read.ts';
 import type { Logs } from '#core/logs/types.ts';
@@ -55,7 +56,7 @@ const runtimePath = '/usr/bin/crun';
 const conmonPath = '/usr/bin/conmon';
 
 /** Opens the runtime below `<root>/runtime`, finding again what runs; with Docker's own networks where an engine is on it. */
-export async function openRuntime(around: Surroundings, options: { engine: boolean } = { engine: true }): Promise<Runtime> {
+export async function openRuntime(around: Surroundings, options: { engine: boolean; peers?: Peers } = { engine: true }): Promise<Runtime> {
   const { kernel, clock, random, instance } = around;
   const root = join(around.root, 'runtime');
   const log = around.log;
@@ -66,7 +67,7 @@ export async function openRuntime(around: Surroundings, options: { engine: boole
   const content = await openContent({ root: join(root, 'content'), clock, random });
   const snapshots = await openSnapshots({ root, content, kernel, records, clock, random, log });
   const registry = { mirrors: [...around.registryMirrors], insecure: [...around.insecureRegistries] };
-  const images = await openImages({ content, snapshots, records, clock, random, log, registry });
+  const images = await openImages({ content, snapshots, records, clock, random, log, registry, ...(options.peers ? { peers: options.peers } : {}) });
   const sandboxes = await openSandboxes({ root: join(root, 'sandboxes'), kernel, records, clock, log });
   const networks = await openNetworks({ kernel, records, instance, predefined: options.engine, clock, random, log });
   const volumes = await openVolumes({ root: join(root, 'volumes'), kernel, records, clock, random, log });

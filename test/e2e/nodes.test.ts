@@ -1,11 +1,11 @@
 /** Two nodes, each an agent of its own: where they are, and that pods and Services know no border between them. */
 import assert from 'node:assert/strict';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { TestDaemon, whyNoDaemon } from '../support/daemon.ts';
 
-const skip = whyNoDaemon('kubectl') ?? false;
+const skip = whyNoDaemon('kubectl', 'docker') ?? false;
 
 describe('two nodes', { skip }, () => {
   const daemon = new TestDaemon(['--nodes', '2']);
@@ -27,5 +27,30 @@ describe('two nodes', { skip }, () => {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
       assert.doesNotMatch(command, /PRIVATE|BEGIN/);
     }
+  });
+
+  test('what docker build made runs on both, and so does its next build: no registry is asked', async () => {
+    const build = async (text: string): Promise<void> => {
+      const context = join(daemon.root, 'app');
+      mkdirSync(context, { recursive: true });
+      copyFileSync('/bin/busybox', join(context, 'busybox'));
+      writeFileSync(join(context, 'Dockerfile'), `FROM scratch\nCOPY busybox /bin/busybox\nCMD ["/bin/busybox", "echo", "${text}"]\n`);
+      await daemon.ok('docker', 'build', '-q', '-t', 'app:1', context);
+    };
+    const run = async (pod: string, nodeName: string, imagePullPolicy: string): Promise<string> => {
+      const overrides = JSON.stringify({ spec: { nodeName } });
+      await daemon.ok('kubectl', 'run', pod, '--image=app:1', `--image-pull-policy=${imagePullPolicy}`, '--restart=Never', `--overrides=${overrides}`);
+      await daemon.ok('kubectl', 'wait', `pod/${pod}`, '--for=jsonpath={.status.phase}=Succeeded', '--timeout=60s');
+      return daemon.ok('kubectl', 'logs', pod);
+    };
+    await build('first');
+    assert.equal(await run('first-0', 'gantry-0', 'IfNotPresent'), 'first');
+    assert.equal(await run('first-1', 'gantry-1', 'Never'), 'first');
+    await build('second');
+    assert.equal(await run('second-0', 'gantry-0', 'IfNotPresent'), 'second');
+    await daemon.ok('docker', 'rmi', '-f', 'app:1');
+    assert.equal(await run('second-1', 'gantry-1', 'Always'), 'second', 'from the other node: the engine has it no more');
+    const reasons = await daemon.ok('kubectl', 'get', 'events', '--field-selector=involvedObject.name=second-1', '-o', 'jsonpath={.items[*].reason}');
+    assert.match(reasons, /Pulling.*Pulled/);
   });
 });

@@ -12,6 +12,7 @@ import { openNode } from '../node.ts';
 import { runInBackground } from '../process.ts';
 import { openRuntime, type Surroundings } from '../runtime.ts';
 import { agentLog, readJoin, writeAgent } from './files.ts';
+import { agentPeers } from './images.ts';
 import { openAgentPods, uplink } from './network.ts';
 import type { AgentFile, JoinFile } from './types.ts';
 
@@ -37,15 +38,15 @@ async function startAgent(root: string, file: JoinFile, log: Logger, stage: (tex
     insecureRegistries: file.insecureRegistries,
   };
   await lockRoot(root, around.instance, kernel.processes);
-  const ready: AgentFile = { pid: process.pid, startTime: String(kernel.processes.startTime(process.pid)), server: file.access.server };
+  const ready: AgentFile = { pid: process.pid, startTime: String(kernel.processes.startTime(process.pid)), server: file.access.server, imageStore: file.imageStore };
   writeAgent(root, ready);
   stage('opening the runtime');
-  const runtime = await openRuntime(around, { engine: false });
+  const stopping = new AbortController();
+  const runtime = await openRuntime(around, { engine: false, peers: agentPeers(around, file, stopping.signal) });
   const podNetwork = await openAgentPods(runtime, file.podCidr);
   stage('joining the cluster');
   const place = { serviceCidr: file.serviceCidr, turned: { sources: `!= ${file.podCidr}`, link: uplink } };
   const node = await openNode({ ...file, around, runtime, podNetwork, place });
-  const stopping = new AbortController();
   await startNodeRoutes({
     client: node.client,
     clock: around.clock,
@@ -60,8 +61,8 @@ async function startAgent(root: string, file: JoinFile, log: Logger, stage: (tex
   return {
     ready,
     async stop() {
-      stopping.abort();
       await node.stop();
+      stopping.abort();
       await runtime.close();
     },
   };

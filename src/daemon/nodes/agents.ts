@@ -24,6 +24,8 @@ export interface AgentsParts {
   runtime: Runtime;
   cluster: Cluster;
   network: ClusterNetwork;
+  /** URL of the engine's. */
+  imageStore: string;
   /** May do all. */
   client: KubeClient;
   rosterFile: string;
@@ -99,10 +101,10 @@ export class AgentNodes implements Nodes {
   #started(name: string): Promise<boolean> {
     const node = this.#known(name);
     return this.#mutex.run(name, async () => {
-      const { around, runtime, cluster, debug } = this.#parts;
+      const { around, runtime, cluster, imageStore, debug } = this.#parts;
       const home = this.#home(name);
       const living = this.#living(name);
-      if (living?.server === this.#server()) return false;
+      if (living?.server === this.#server() && living.imageStore === imageStore) return false;
       // one that speaks with an API server that is elsewhere now, or never got ready
       await this.#end(name);
       const path = await placeNode(runtime, name, this.#address(node));
@@ -144,7 +146,7 @@ export class AgentNodes implements Nodes {
   }
 
   async #joinFile(node: RosterNode): Promise<JoinFile> {
-    const { around, cluster, network, debug } = this.#parts;
+    const { around, cluster, network, imageStore, debug } = this.#parts;
     const address = this.#address(node);
     return {
       name: node.name,
@@ -152,6 +154,7 @@ export class AgentNodes implements Nodes {
       address,
       gateway: addressIn(network.clusterCidr, 1),
       podCidr: podCidrOf(network, node.number),
+      imageStore,
       clusterCidr: network.clusterCidr,
       serviceCidr: network.serviceCidr,
       clusterDns: dnsAddress(network),

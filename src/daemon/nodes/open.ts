@@ -10,6 +10,7 @@ import { cgroupOf, component } from '../names.ts';
 import { hostAddress, issueAccess, issueProxy, openNode, openProxy } from '../node.ts';
 import type { Runtime, Surroundings } from '../runtime.ts';
 import { AgentNodes, removeFromCluster } from './agents.ts';
+import { openImageStore, type ImageStore } from './images.ts';
 import { nodeBridge, openDaemonPods, openNodeNetwork, podCidrOf } from './network.ts';
 import { readRoster, rosterOf, writeRoster } from './roster.ts';
 import type { Nodes, Roster } from './types.ts';
@@ -47,13 +48,14 @@ export async function openNodes(parts: NodesParts & { cluster: Cluster; ground: 
     await clearPods({ core: { ...runtime, kernel: around.kernel }, root: join(around.root, 'kubelet'), nodeName: name, instance: cgroupOf(around.instance), log: around.log });
     await removeFromCluster(client, name);
   }
-  const agents = new AgentNodes({ ...parts, client, rosterFile: ground.rosterFile, roster: ground.roster, debug: config.debug });
+  const store = ground.roster.agents ? await openImageStore(parts) : undefined;
+  const agents = new AgentNodes({ ...parts, client, imageStore: store?.url ?? '', rosterFile: ground.rosterFile, roster: ground.roster, debug: config.debug });
   await agents.finishLeaving();
-  return ground.roster.agents ? openAgents(parts, agents) : openOwnNode(parts);
+  return store ? openAgents(parts, agents, store) : openOwnNode(parts);
 }
 
 /** The host stands in front of its nodes: Services and pods are reached from it, too. */
-async function openAgents({ around, runtime, network, cluster }: Parameters<typeof openNodes>[0], agents: AgentNodes): Promise<Nodes> {
+async function openAgents({ around, runtime, network, cluster }: Parameters<typeof openNodes>[0], agents: AgentNodes, store: ImageStore): Promise<Nodes> {
   const stopping = new AbortController();
   await agents.startMissing();
   const { authority } = cluster.api;
@@ -65,6 +67,7 @@ async function openAgents({ around, runtime, network, cluster }: Parameters<type
   agents.close = async () => {
     stopping.abort();
     proxy.stop();
+    await store.close();
   };
   return agents;
 }

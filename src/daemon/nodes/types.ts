@@ -52,6 +52,8 @@ export interface JoinFile {
   /** Where the host is on the node network: the way to everything else. */
   gateway: string;
   podCidr: string;
+  /** URL of the engine's image store, which is no node's. */
+  imageStore: string;
   /** All nodes and pods of the cluster. */
   clusterCidr: string;
   serviceCidr: string;
@@ -68,6 +70,7 @@ export interface AgentFile {
   /** Clock ticks since boot at which it began. */
   startTime: string;
   server: string;
+  imageStore: string;
 }
 
 /** What the daemon does with the nodes of this machine. */
