@@ -47,6 +47,8 @@ export interface Libc {
   lremovexattr(path: string, name: string): number;
   llistxattr(path: string, list: Bytes, size: number): number;
   socketpair(family: number, type: number, protocol: number, pair: Bytes): number;
+  pipe2(ends: Bytes, flags: number): number;
+  memfd_create(name: string, flags: number): number;
   fcntl(fd: number, command: number, value: number): number;
   waitid(type: number, id: number, info: Bytes, options: number): number;
   posix_spawn(pid: Bytes, path: string, actions: Bytes, attributes: Bytes, args: Strings, env: Strings): number;
@@ -102,6 +104,8 @@ const signatures: Record<Exclude<keyof Libc, 'umount2Aside'>, [result: string, a
   lremovexattr: ['int', ['str', 'str']],
   llistxattr: ['long', ['str', 'void *', 'size_t']],
   socketpair: ['int', ['int', 'int', 'int', 'void *']],
+  pipe2: ['int', ['void *', 'int']],
+  memfd_create: ['int', ['str', 'uint']],
   fcntl: ['int', ['int', 'int', 'long']],
   waitid: ['int', ['int', 'uint', 'void *', 'int']],
   posix_spawn: ['int', ['void *', 'str', 'void *', 'void *', 'str *', 'str *']],

@@ -1,6 +1,10 @@
-/** Further processes in a running container, each under a conmon of its own. */
+/**
+ * Further processes in a running container. One whose client is attached, without a terminal, is the runtime's own child
+ * and ours (piped.ts). Others, which have a terminal or outlive the daemon, have a conmon of their own.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { RuntimeProcess } from '#api/oci/runtime.ts';
 import { Fault } from '#lib/errors.ts';
 import type { Kernel } from '#sys/types.ts';
 import { bundleAt } from './bundle.ts';
@@ -9,6 +13,7 @@ import { resizeTerminal } from './conmon/control.ts';
 import { parseSync, spawnConmon } from './conmon/spawn.ts';
 import type { Conmon, ConmonPaths } from './conmon/spawn.ts';
 import { streamsOf } from './conmon/streams.ts';
+import { startPiped } from './piped.ts';
 import { createFailure } from './runtime.ts';
 import { buildProcess } from './spec/build.ts';
 import type { SpecHost } from './spec/host.ts';
@@ -27,6 +32,11 @@ export interface ExecTarget {
 export async function startExec(kernel: Kernel, paths: ConmonPaths, host: SpecHost, target: ExecTarget, spec: ExecSpec): Promise<ExecSession> {
   const wanted = spec.privileged ? capabilityNames : (spec.process.capabilities ?? target.capabilities);
   const process = buildProcess(spec.process, wanted, host);
+  if (spec.attach && !spec.process.terminal) return startPiped(kernel, paths, { id: target.id, process, stdin: spec.stdin ?? false });
+  return startSupervised(kernel, paths, target, spec, process);
+}
+
+async function startSupervised(kernel: Kernel, paths: ConmonPaths, target: ExecTarget, spec: ExecSpec, process: RuntimeProcess): Promise<ExecSession> {
   const directory = mkdtempSync(join(target.directory, 'exec-'));
   const bundle = bundleAt(directory);
   const processFile = join(directory, 'process.json');

@@ -29,7 +29,7 @@ export interface ContainersOptions {
 export async function openContainers(options: ContainersOptions): Promise<Containers> {
   const { root, kernel } = options;
   const log = options.log.child('containers');
-  const paths = { conmon: options.conmonPath, runtime: options.runtimePath, runtimeRoot: join(root, 'runtime') };
+  const paths = { conmon: options.conmonPath, runtime: kernel.processes.sealedCopy(options.runtimePath), runtimeRoot: join(root, 'runtime') };
   const bundles = join(root, 'bundles');
   mkdirSync(bundles, { recursive: true, mode: 0o700 });
   mkdirSync(paths.runtimeRoot, { recursive: true, mode: 0o700 });

@@ -186,15 +186,19 @@ export interface ExecSpec {
   process: ProcessSpec;
   stdin?: boolean;
   privileged?: boolean;
-  /** Whether somebody will attach; a detached exec's output is dropped. */
+  /**
+   * Whether somebody will attach; a detached exec's output is dropped. One that is attached without a terminal has pipes
+   * that end with the daemon; others run on without it.
+   */
   attach: boolean;
 }
 
 export interface ExecSession {
   /** Host pid. */
   pid: number;
-  /** Present with `attach`; no output is lost. */
+  /** Present with `attach`; no output is lost. It ends with the process, whoever else holds its pipes. */
   streams?: Streams;
+  /** With `attach`, all output was given before. */
   exited: Promise<{ code: number }>;
   resize(size: TerminalSize): Promise<void>;
   kill(signal: number): Promise<void>;

@@ -135,9 +135,13 @@ class Fake implements FakeProcesses {
     this.oomScores.set(pid, value);
   }
 
+  sealedCopy(file: string): string {
+    return file;
+  }
+
   #begin(file: string, args: readonly string[], options: SpawnOptions, ended: (exit: Exit) => void): FakeProgram {
     const pid = this.#nextPid++;
-    const stdio = (options.stdio ?? []).map((kind) => (kind === 'pipe' ? new PassThrough() : null));
+    const stdio = (options.stdio ?? []).map((kind) => (kind === 'pipe' || kind === 'in' || kind === 'out' ? new PassThrough() : null));
     const exit = (code: number | null, signal: string | null = null): void => {
       if (!this.running.delete(pid)) return;
       for (const pipe of stdio.slice(1)) pipe?.end();

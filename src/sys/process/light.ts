@@ -14,6 +14,7 @@ import type { Child } from './types.ts';
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
+const O_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
@@ -25,19 +26,21 @@ const CLD_EXITED = 1;
 const structBytes = 512;
 const sigsetBytes = 128;
 
+export type LightStdio = 'pipe' | 'in' | 'out' | 'ignore';
+
 export interface LightOptions {
   cwd: string | undefined;
   env: Readonly<Record<string, string>>;
-  stdio: readonly ('pipe' | 'ignore')[];
+  stdio: readonly LightStdio[];
   detached: boolean;
 }
 
 /** `file` is an absolute path. A failure to start rejects `exited`. The caller waits for the end: `unref` does nothing. */
 export function startLight(poller: Poller, file: string, args: readonly string[], options: LightOptions): Child {
-  const pairs = options.stdio.map((kind) => (kind === 'pipe' ? socketPair() : undefined));
+  const pairs = options.stdio.map((kind) => (kind === 'ignore' ? undefined : kind === 'pipe' ? socketPair() : oneWayPipe(kind)));
   const { errno, pid } = spawned(file, args, options, pairs.map((pair) => pair?.theirs));
   for (const pair of pairs) if (pair) closeSync(pair.theirs);
-  const stdio = pairs.map((pair) => (pair ? new Socket({ fd: pair.ours, readable: true, writable: true }) : null));
+  const stdio = pairs.map((pair) => (pair ? new Socket({ fd: pair.ours, readable: pair.readable, writable: pair.writable }) : null));
   if (errno !== 0) for (const stream of stdio) stream?.destroy();
   const exited = errno === 0 ? ended(poller, pid) : Promise.reject(errnoFault(errno, `start ${file}`));
   // Who asks hears of it; a caller that never asks must not end the daemon.
@@ -81,10 +84,26 @@ function aside(fd: number, count: number, spare: number[]): number {
   return copy;
 }
 
-function socketPair(): { ours: number; theirs: number } {
+/** What is between parent and child; `ours` can be read, or written, or both. */
+interface Pair {
+  ours: number;
+  theirs: number;
+  readable: boolean;
+  writable: boolean;
+}
+
+function socketPair(): Pair {
   const pair = Buffer.alloc(8);
   check(libc().socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 'make a pipe to a child');
-  return { ours: pair.readInt32LE(0), theirs: pair.readInt32LE(4) };
+  return { ours: pair.readInt32LE(0), theirs: pair.readInt32LE(4), readable: true, writable: true };
+}
+
+/** `way` is the child's. */
+function oneWayPipe(way: 'in' | 'out'): Pair {
+  const ends = Buffer.alloc(8);
+  check(libc().pipe2(ends, O_CLOEXEC), 'make a pipe to a child');
+  const [read, write] = [ends.readInt32LE(0), ends.readInt32LE(4)];
+  return way === 'out' ? { ours: read, theirs: write, readable: true, writable: false } : { ours: write, theirs: read, readable: false, writable: true };
 }
 
 async function ended(poller: Poller, pid: number): Promise<{ code: number | null; signal: string | null }> {

@@ -11,6 +11,7 @@ import { errnoFault, errnoOf, faulting, nodeFault } from '../errno.ts';
 import { lastErrno, libc } from '../libc.ts';
 import { collect } from './collect.ts';
 import { startLight } from './light.ts';
+import { sealedCopy } from './sealed.ts';
 import { parseStat } from './stat.ts';
 import type { Child, Processes, RunResult, SpawnOptions } from './types.ts';
 
@@ -32,6 +33,7 @@ export function linuxProcesses(poller: Poller = sharedPoller(), clock: Clock = s
       if (!Number.isInteger(value) || value < -1000 || value > 1000) throw new Fault('invalid', `${what}: give -1000 to 1000`);
       faulting(what, () => writeFileSync(`/proc/${pid}/oom_score_adj`, String(value)));
     },
+    sealedCopy,
   };
 }
 
@@ -53,16 +55,21 @@ function start(file: string, args: readonly string[], options: SpawnOptions = {}
     nodeSpawn(file, args, {
       cwd: options.cwd,
       env: options.env ?? defaultEnv(),
-      stdio: options.stdio ? [...options.stdio] : 'ignore',
+      stdio: options.stdio ? options.stdio.map((kind) => heavy(kind, file)) : 'ignore',
       detached: options.detached ?? false,
     }),
   );
 }
 
+function heavy(kind: NonNullable<SpawnOptions['stdio']>[number], file: string): 'pipe' | 'ignore' | 'inherit' | number {
+  if (kind === 'in' || kind === 'out') throw new Fault('invalid', `start ${file}: only a light child has pipes of one way`);
+  return kind;
+}
+
 function light(poller: Poller, file: string, args: readonly string[], options: SpawnOptions): Child {
   sealInherited();
   const stdio = (options.stdio ?? ['ignore', 'ignore', 'ignore']).map((kind) => {
-    if (kind !== 'pipe' && kind !== 'ignore') throw new Fault('invalid', `start ${file}: a light child's descriptors are pipes or nothing`);
+    if (typeof kind === 'number' || kind === 'inherit') throw new Fault('invalid', `start ${file}: a light child's descriptors are pipes or nothing`);
     return kind;
   });
   return startLight(poller, file, args, { cwd: options.cwd, env: options.env ?? defaultEnv(), stdio, detached: options.detached ?? false });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn as nodeSpawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
+import { isFault } from '#lib/errors.ts';
 import { fakeProcesses } from './fake.ts';
 import { linuxProcesses } from './linux.ts';
 import { parseStat } from './stat.ts';
@@ -65,6 +66,23 @@ describe('children on linux', { skip: process.platform === 'linux' ? false : 'th
     assert.deepEqual(await child.exited, { code: null, signal: 'SIGPIPE' }, 'no signal is ignored');
     await assert.rejects(processes.spawn('/no-such-program', [], { light: true }).exited, /start \/no-such-program: no such file/);
     assert.throws(() => processes.spawn('/bin/true', [], { light: true, stdio: ['inherit'] }), /pipes or nothing/);
+  });
+
+  it('started lightly have pipes as a shell makes them', async () => {
+    const child = processes.spawn('/bin/sh', ['-c', 'cat; echo again >/dev/stdout'], { stdio: ['in', 'out', 'ignore'], light: true });
+    (child.stdio[0] as Writable).end('in, ');
+    assert.equal(await text(child.stdio[1] as Readable), 'in, again\n');
+    assert.deepEqual(await child.exited, { code: 0, signal: null });
+    assert.throws(() => processes.spawn('/bin/true', [], { stdio: ['in'] }), /only a light child/);
+  });
+
+  it('start from a copy of their program that cannot be changed', async () => {
+    const copy = processes.sealedCopy('/bin/echo');
+    assert.match(copy, /^\/proc\/\d+\/fd\/\d+$/);
+    assert.equal((await processes.run(copy, ['from memory'])).stdout.toString(), 'from memory\n');
+    assert.deepEqual(readFileSync(copy), readFileSync('/bin/echo'));
+    assert.throws(() => writeFileSync(copy, 'other'), { code: 'EPERM' });
+    assert.throws(() => processes.sealedCopy('/no-such-program'), (error) => isFault(error, 'not-found'));
   });
 
   it('get PATH as their whole environment unless one is given', async () => {
