@@ -5,20 +5,17 @@ import type { Logger } from '#lib/log.ts';
 import { hex, type Random } from '#lib/random.ts';
 import type { Records } from '#core/store/records.types.ts';
 import type { Kernel } from '#sys/types.ts';
-import { EndpointLinks, macOf } from './bridge/endpoints.ts';
+import { macOf } from './bridge/endpoints.ts';
 import type { HostSide } from './bridge/host.ts';
+import type { EndpointDriver, NetworkDriver, PlacedEndpoint } from './driver.ts';
 import { acceptForwarding } from './foreign.ts';
 import { Addresses, block } from './ipam.ts';
-import { checkLinkName, type LinkNames } from './links.ts';
+import type { LinkNames } from './links.ts';
 import { SandboxNames } from './names/server.ts';
 import type { PublishedPorts } from './ports/published.ts';
-import { addElements, bridgeElements, deleteElements, wholeTable, type BridgeRule } from './rules.ts';
-import { bridgeSettings, checkSpec, chooseIpam, predefined } from './spec.ts';
+import { addElements, deleteElements, wholeTable } from './rules.ts';
+import { checkSpec } from './spec.ts';
 import type { Endpoint, EndpointSpec, Network, Networks, NetworkSpec, PortRequest, PublishedPort } from './types.ts';
-
-export interface EndpointRecord extends Endpoint {
-  namespace: string;
-}
 
 /** A sandbox whose names are served. */
 export interface NameRecord {
@@ -33,10 +30,12 @@ export interface NetworkParts {
   random: Random;
   log: Logger;
   names: LinkNames;
+  /** Whether there are the drivers' own networks. */
   predefined: boolean;
+  drivers: readonly NetworkDriver[];
   host: HostSide;
   networks: Records<Network>;
-  endpoints: Records<EndpointRecord>;
+  endpoints: Records<PlacedEndpoint>;
   served: Records<NameRecord>;
   published: PublishedPorts;
 }
@@ -56,30 +55,31 @@ const subnetTries = 8;
 /** Serialises what changes the networks' set and a sandbox's endpoints. */
 const setKey = 'networks';
 
-export class BridgeNetworks implements Networks {
+export class DrivenNetworks implements Networks {
   readonly #parts: NetworkParts;
-  readonly #links: EndpointLinks;
   readonly #addresses = new Addresses();
   readonly #servers = new Map<string, SandboxNames>();
   readonly #mutex = new KeyedMutex();
 
   constructor(parts: NetworkParts) {
     this.#parts = parts;
-    this.#links = new EndpointLinks(parts.host, parts.clock);
   }
 
   /** Completes the kernel to the records: bridges, rules, sockets; drops links that no record names. */
   async recover(): Promise<void> {
-    const { host, networks, endpoints, published, kernel, names, log } = this.#parts;
+    const { drivers, host, networks, endpoints, published, kernel, names, log } = this.#parts;
     host.enableForwarding();
-    this.#dropStrayLinks();
-    for (const name of this.#parts.predefined ? predefined : []) if (!this.#byName(name)) await networks.put(this.#raise((skip) => this.#predefined(name, skip)));
-    for (const network of networks.list()) if (network.bridge) this.#ensureBridge(network, network.bridge);
+    for (const driver of this.#parts.predefined ? drivers : []) if (!this.#byName(driver.name)) await networks.put(this.#raise(driver, { name: driver.name, driver: driver.name }, true));
+    for (const network of networks.list()) this.#driver(network).raise(network);
     attempt(() => acceptForwarding(kernel.nft, names.defaultBridge), (error) => log.warn('the rules of another firewall cannot be read; it may keep containers from the network', { error }));
     for (const endpoint of endpoints.list()) this.#addresses.hold(endpoint.networkId, endpoint.address);
-    this.#links.rejoin(endpoints.list(), (e) => networks.get(e.networkId), (n) => bridgeSettings(n, host.uplinkMtu()), (endpoint, error) => log.warn('a sandbox cannot be joined to its network again', { sandbox: endpoint.sandboxId, error }));
+    for (const driver of drivers) {
+      const own = networks.list().filter((n) => n.driver === driver.name);
+      const placed = endpoints.list().filter((e) => own.some((n) => n.id === e.networkId));
+      driver.endpoints?.recover(own, placed, (endpoint, error) => log.warn('a sandbox cannot be joined to its network again', { sandbox: endpoint.sandboxId, error }));
+    }
     const { ports, itself } = published.rules();
-    kernel.nft.run(wholeTable(names.table, this.#bridgeRules(), ports) + addElements(names.table, itself));
+    kernel.nft.run(wholeTable(names.table, networks.list().flatMap((n) => this.#driver(n).elements(n)), ports) + addElements(names.table, itself));
     await published.recover((id, error) => log.warn('a published port was taken while the daemon was away', { sandbox: id, error }));
     for (const served of this.#parts.served.list()) {
       await this.#serveAgain(served).catch((error: unknown) => log.warn('the names of a sandbox cannot be served', { sandbox: served.id, error }));
@@ -101,13 +101,13 @@ export class BridgeNetworks implements Networks {
   create(spec: NetworkSpec): Promise<Network> {
     return this.#mutex.run(setKey, async () => {
       checkSpec(spec, this.list());
-      const id = hex(this.#parts.random, 32);
-      const network = this.#raise((skip) => this.#describe(id, spec, skip), (spec.ipam?.config ?? []).some((c) => c.subnet));
+      const driver = this.#driver(spec);
+      const network = this.#raise(driver, spec, false);
       try {
-        this.#parts.kernel.nft.run(addElements(this.#parts.names.table, bridgeElements(this.#bridgeRule(network))));
+        this.#parts.kernel.nft.run(addElements(this.#parts.names.table, driver.elements(network)));
         return await this.#parts.networks.put(network);
       } catch (error) {
-        this.#parts.host.deleteLink(network.bridge ?? '');
+        driver.lower(network);
         throw error;
       }
     });
@@ -118,9 +118,9 @@ export class BridgeNetworks implements Networks {
       const network = this.#known(id);
       if (network.predefined) throw new Fault('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
       if (this.endpoints({ network: id }).length > 0 || this.#addresses.count(id) > 0) throw new Fault('forbidden', `error while removing network: network ${network.name} id ${id} has active endpoints`);
-      const rule = this.#bridgeRule(network);
-      this.#parts.kernel.nft.run(deleteElements(this.#parts.names.table, bridgeElements(rule)));
-      this.#parts.host.deleteLink(rule.bridge);
+      const driver = this.#driver(network);
+      this.#parts.kernel.nft.run(deleteElements(this.#parts.names.table, driver.elements(network)));
+      driver.lower(network);
       this.#addresses.forget(id);
       await this.#parts.networks.delete(id);
     });
@@ -129,15 +129,15 @@ export class BridgeNetworks implements Networks {
   attach(networkId: string, spec: EndpointSpec): Promise<Endpoint> {
     return this.#mutex.run(spec.sandboxId, async () => {
       const network = this.#known(networkId);
-      if (!network.bridge) throw new Fault('invalid', `network ${network.name} has no endpoints: its containers use the namespace as it is`);
+      const driver = this.#joins(network);
       if (this.endpoints({ network: networkId, sandbox: spec.sandboxId }).length > 0) {
         throw new Fault('forbidden', `endpoint with name ${spec.aliases?.[0] ?? spec.sandboxId.slice(0, 12)} already exists in network ${network.name}`);
       }
-      this.#links.settle(spec.sandboxId);
+      driver.settle(spec.sandboxId);
       const address = this.#addresses.take(network, spec.address);
       try {
         const endpoint = this.#endpoint(network, spec, address);
-        this.#links.join(network, endpoint, spec, bridgeSettings(network, this.#parts.host.uplinkMtu()));
+        driver.join(network, endpoint, spec);
         await this.#keep(endpoint, spec.namespace);
         return endpoint;
       } catch (error) {
@@ -151,11 +151,12 @@ export class BridgeNetworks implements Networks {
     return this.#mutex.run(sandboxId, async () => {
       for (const endpoint of this.endpoints({ network: networkId, sandbox: sandboxId })) {
         const left = this.endpoints({ sandbox: sandboxId }).filter((e) => e !== endpoint);
-        if (left.length > 0) this.#links.leave(endpoint);
-        else this.#links.retire(endpoint);
+        const driver = this.#joins(this.#known(networkId));
+        if (left.length > 0) driver.leave(endpoint);
+        else driver.retire(endpoint);
         await this.#parts.endpoints.delete(endpoint.id);
         this.#addresses.release(networkId, endpoint.address);
-        this.#links.restoreDefaultRoute(endpoint.namespace, left);
+        driver.restoreDefaultRoute(endpoint.namespace, left);
         await this.#parts.published.move(sandboxId, endpoint.address, left.find((e) => e.gateway !== undefined)?.address);
       }
       if (this.endpoints({ sandbox: sandboxId }).length > 0) return;
@@ -166,7 +167,7 @@ export class BridgeNetworks implements Networks {
     });
   }
 
-  endpoints(filter: { network?: string; sandbox?: string }): readonly EndpointRecord[] {
+  endpoints(filter: { network?: string; sandbox?: string }): readonly PlacedEndpoint[] {
     return this.#parts.endpoints.list().filter((e) => (filter.network === undefined || e.networkId === filter.network) && (filter.sandbox === undefined || e.sandboxId === filter.sandbox));
   }
 
@@ -183,7 +184,8 @@ export class BridgeNetworks implements Networks {
       // as Docker has it: on internal networks alone, nothing is published, and that is no error
       const endpoint = endpoints.find((e) => e.gateway !== undefined);
       if (!endpoint) return [];
-      const { hostBinding } = bridgeSettings(this.#known(endpoint.networkId), 0);
+      const network = this.#known(endpoint.networkId);
+      const hostBinding = this.#joins(network).hostBinding(network);
       return this.#parts.published.publish(sandboxId, endpoint.address, ports.map((p) => ({ ...p, hostIp: p.hostIp || hostBinding })));
     });
   }
@@ -208,7 +210,7 @@ export class BridgeNetworks implements Networks {
   async close(): Promise<void> {
     for (const server of this.#servers.values()) server.close();
     this.#servers.clear();
-    this.#links.settle();
+    for (const driver of this.#parts.drivers) driver.endpoints?.settle();
     this.#parts.published.close();
   }
 
@@ -234,20 +236,21 @@ export class BridgeNetworks implements Networks {
     try {
       await this.#parts.endpoints.put({ ...endpoint, namespace });
     } catch (error) {
-      this.#links.leave(endpoint);
+      this.#joins(this.#known(endpoint.networkId)).leave(endpoint);
       throw error;
     }
   }
 
   #endpoint(network: Network, spec: EndpointSpec, address: string): Endpoint {
+    const driver = this.#joins(network);
     const id = hex(this.#parts.random, 32);
     const [config] = network.ipam.config;
     return {
       id,
       networkId: network.id,
       sandboxId: spec.sandboxId,
-      interfaceName: spec.interfaceName ?? this.#links.freeInterface(spec.namespace),
-      hostLink: this.#parts.names.hostEnd(id),
+      interfaceName: spec.interfaceName ?? driver.freeInterface(spec.namespace),
+      hostLink: driver.hostLink(id),
       address,
       prefixLength: block(config?.subnet ?? '0.0.0.0/0').prefix,
       gateway: network.internal ? undefined : config?.gateway,
@@ -256,86 +259,35 @@ export class BridgeNetworks implements Networks {
     };
   }
 
-  #describe(id: string, spec: NetworkSpec, skip: number): Network {
-    const options = spec.options ?? {};
-    const bridge = options['com.docker.network.bridge.name'] ?? this.#parts.names.bridge(id);
-    checkLinkName(bridge, 'com.docker.network.bridge.name');
-    const network: Network = {
-      id,
-      name: spec.name,
-      driver: 'bridge',
-      predefined: false,
-      internal: spec.internal ?? false,
-      attachable: spec.attachable ?? false,
-      enableIPv6: false,
-      createdAt: this.#parts.clock.now(),
-      ipam: { driver: 'default', config: [chooseIpam(spec, this.list(), this.#parts.host.taken(), skip)], options: spec.ipam?.options ?? {} },
-      options,
-      labels: spec.labels ?? {},
-      bridge,
-    };
-    bridgeSettings(network, 0);
-    return network;
-  }
-
-  #predefined(name: (typeof predefined)[number], skip: number): Network {
-    const base = { id: hex(this.#parts.random, 32), name, predefined: true, internal: false, attachable: false, enableIPv6: false, createdAt: this.#parts.clock.now(), labels: {} };
-    if (name !== 'bridge') return { ...base, driver: name, ipam: { driver: 'default', config: [], options: {} }, options: {} };
-    const bridge = this.#parts.names.defaultBridge;
-    const option = (key: string, value: string): [string, string] => [`com.docker.network.${key}`, value];
-    const options = Object.fromEntries([
-      option('bridge.default_bridge', 'true'),
-      option('bridge.enable_icc', 'true'),
-      option('bridge.enable_ip_masquerade', 'true'),
-      option('bridge.host_binding_ipv4', '0.0.0.0'),
-      option('bridge.name', bridge),
-      option('driver.mtu', String(this.#parts.host.uplinkMtu())),
-    ]);
-    const config = chooseIpam({ name }, this.list(), this.#parts.host.taken(), skip);
-    return { ...base, driver: 'bridge', ipam: { driver: 'default', config: [config], options: {} }, options, bridge };
-  }
-
-  /** A new network and its bridge; with another subnet, unless it was asked for, where somebody took it at the same moment. */
-  #raise(make: (skip: number) => Network, asked = false): Network {
-    const { host, random } = this.#parts;
-    for (let tries = 0, network = make(0); ; tries++, network = make(random.int(subnetChoices))) {
-      const { bridge } = network;
-      if (bridge === undefined) return network;
-      if (host.has(bridge)) throw new Fault('conflict', `network ${network.name}: this host has a link ${bridge} already: choose another com.docker.network.bridge.name`);
-      this.#ensureBridge(network, bridge);
-      const subnet = network.ipam.config[0]?.subnet ?? '';
-      if (asked || tries === subnetTries || !host.contested(bridge, subnet)) return network;
-      host.deleteLink(bridge);
+  /** A new network and its host's side; with another subnet, unless it was asked for, where somebody took it at the same moment. */
+  #raise(driver: NetworkDriver, spec: NetworkSpec, predefined: boolean): Network {
+    const { random, clock } = this.#parts;
+    const asked = (spec.ipam?.config ?? []).some((c) => c.subnet);
+    const id = hex(random, 32);
+    for (let tries = 0, skip = 0; ; tries++, skip = random.int(subnetChoices)) {
+      const network = driver.describe({ id, spec, predefined, existing: this.list(), createdAt: clock.now() }, skip);
+      if (driver.present(network)) {
+        if (!predefined) throw new Fault('conflict', `network ${network.name}: this host has a link ${network.bridge} already: choose another com.docker.network.bridge.name`);
+        // of an earlier time, that no record names
+        driver.lower(network);
+      }
+      driver.raise(network);
+      if (asked || tries === subnetTries || !driver.contested(network)) return network;
+      driver.lower(network);
     }
   }
 
-  #ensureBridge(network: Network, bridge: string): void {
-    const [config] = network.ipam.config;
-    const gateway = config?.gateway && `${config.gateway}/${block(config.subnet).prefix}`;
-    this.#parts.host.ensureBridge(bridge, gateway, this.#mtu(network));
+  #driver({ driver }: { driver: string }): NetworkDriver {
+    const found = this.#parts.drivers.find((d) => d.name === driver);
+    if (!found) throw new Fault('not-found', `could not find network driver ${driver}: there are ${this.#parts.drivers.map((d) => d.name).join(', ')}`);
+    return found;
   }
 
-  #mtu(network: Network): number {
-    return bridgeSettings(network, this.#parts.host.uplinkMtu()).mtu;
-  }
-
-  #bridgeRules(): BridgeRule[] {
-    return this.list().filter((n) => n.bridge).map((n) => this.#bridgeRule(n));
-  }
-
-  #bridgeRule(network: Network): BridgeRule {
-    const { masquerade, connected, pointToPoint, open } = bridgeSettings(network, 0);
-    const subnet = network.ipam.config[0]?.subnet ?? '';
-    return { bridge: network.bridge ?? '', subnet, internal: network.internal, masquerade, connected, shared: !pointToPoint, open };
-  }
-
-  /** Host ends of endpoints that are gone, as a crash between link and record leaves them. */
-  #dropStrayLinks(): void {
-    const { host, names, endpoints, networks } = this.#parts;
-    const known = new Set([...endpoints.list().map((e) => e.hostLink), ...networks.list().flatMap((n) => n.bridge ?? [])]);
-    host.with((netlink) => {
-      for (const { name } of netlink.links()) if ((names.isHostEnd(name) || names.isBridge(name)) && !known.has(name)) netlink.deleteLink(name);
-    });
+  /** What joins sandboxes to a network. */
+  #joins(network: Network): EndpointDriver {
+    const { endpoints } = this.#driver(network);
+    if (!endpoints) throw new Fault('invalid', `network ${network.name} has no endpoints: its containers use the namespace as it is`);
+    return endpoints;
   }
 
   #byName(name: string): Network | undefined {

@@ -3,11 +3,14 @@ import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import type { OpenRecords } from '#core/store/records.types.ts';
 import type { Kernel } from '#sys/types.ts';
+import { BridgeDriver } from './bridge/driver.ts';
 import { HostSide } from './bridge/host.ts';
-import { BridgeNetworks, type EndpointRecord, type NameRecord } from './networks.ts';
+import type { PlacedEndpoint } from './driver.ts';
+import { DrivenNetworks, type NameRecord } from './networks.ts';
 import { linkNames } from './links.ts';
 import { PublishedPorts, type PublishedRecord } from './ports/published.ts';
 import type { Network, Networks } from './types.ts';
+import { driverWithoutEndpoints } from './without-endpoints/driver.ts';
 
 export interface NetworksOptions {
   kernel: Kernel;
@@ -25,14 +28,17 @@ export interface NetworksOptions {
 export async function openNetworks(options: NetworksOptions): Promise<Networks> {
   const { kernel, records } = options;
   const names = linkNames(options.instance);
-  const networks = new BridgeNetworks({
+  const host = new HostSide(kernel);
+  const drivers = [new BridgeDriver(host, names, options.clock), driverWithoutEndpoints('host'), driverWithoutEndpoints('none')];
+  const networks = new DrivenNetworks({
     ...options,
     log: options.log.child('networks'),
     names,
     predefined: options.predefined ?? true,
-    host: new HostSide(kernel),
+    drivers,
+    host,
     networks: await records<Network>('networks'),
-    endpoints: await records<EndpointRecord>('endpoints'),
+    endpoints: await records<PlacedEndpoint>('endpoints'),
     served: await records<NameRecord>('served-names'),
     published: new PublishedPorts(await records<PublishedRecord>('published-ports'), kernel, names.table),
   });

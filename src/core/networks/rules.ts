@@ -56,8 +56,8 @@ export function deleteElements(table: string, changes: readonly ElementChange[])
 }
 
 /** Replaces the whole table in one transaction, so that no packet meets a half-made one. */
-export function wholeTable(table: string, bridges: readonly BridgeRule[], ports: readonly PortRule[]): string {
-  const elements = [...bridges.flatMap(bridgeElements), ...ports.map(portElements)];
+export function wholeTable(table: string, networks: readonly ElementChange[], ports: readonly PortRule[]): string {
+  const elements = [...networks, ...ports.map(portElements)];
   return `table ip ${table} {}\ndelete table ip ${table}\ntable ip ${table} {\n${sets}${chains}}\n${addElements(table, merged(elements))}`;
 }
 

@@ -1,4 +1,4 @@
-import { pointToPointOption } from '#core/networks/spec.ts';
+import { pointToPointOption } from '#core/networks/bridge/settings.ts';
 import type { Network, NetworkSpec } from '#core/networks/types.ts';
 import type { Kernel } from '#sys/types.ts';
 import { addressIn, blockIn, type ClusterNetwork } from '../cluster-network.ts';

@@ -2,40 +2,45 @@ import { existsSync } from 'node:fs';
 import type { Clock, Timer } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Netlink } from '#sys/netlink/types.ts';
+import type { EndpointDriver, PlacedEndpoint } from '../driver.ts';
+import type { LinkNames } from '../links.ts';
 import type { Endpoint, EndpointSpec, Network } from '../types.ts';
 import type { HostSide } from './host.ts';
+import { bridgeSettings } from './settings.ts';
 
 const defaultDestination = '0.0.0.0/0';
 /** Milliseconds that a namespace has to end, with its links, before they are deleted. */
 const retiredMs = 2_000;
 
-export interface JoinOptions {
-  mtu: number;
-  /** All of the subnet is reached by the gateway, neighbours too. */
-  pointToPoint: boolean;
-}
-
 /** What the kernel has of an endpoint: a veth pair from the network's bridge into the sandbox's namespace. */
-export class EndpointLinks {
+export class BridgeEndpoints implements EndpointDriver {
   readonly #host: HostSide;
-
+  readonly #names: LinkNames;
   readonly #clock: Clock;
   /** Links out of service that wait for their namespace to end, by sandbox. */
   readonly #retired = new Map<string, { hostLink: string; timer: Timer }>();
 
-  constructor(host: HostSide, clock: Clock) {
+  constructor(host: HostSide, names: LinkNames, clock: Clock) {
     this.#host = host;
+    this.#names = names;
     this.#clock = clock;
   }
 
-  /** The first of eth0, eth1, … that is free inside. */
   freeInterface(namespace: string): string {
     const names = new Set(this.#host.with((netlink) => netlink.links().map((l) => l.name), namespace));
     for (let i = 0; ; i++) if (!names.has(`eth${i}`)) return `eth${i}`;
   }
 
-  /** All or nothing. */
-  join(network: Network, endpoint: Endpoint, spec: EndpointSpec, options: JoinOptions): void {
+  hostLink(endpointId: string): string {
+    return this.#names.hostEnd(endpointId);
+  }
+
+  hostBinding(network: Network): string {
+    return bridgeSettings(network, 0).hostBinding;
+  }
+
+  join(network: Network, endpoint: Endpoint, spec: EndpointSpec): void {
+    const options = bridgeSettings(network, this.#host.uplinkMtu());
     const { hostLink, interfaceName, mac } = endpoint;
     this.#host.with((netlink) => netlink.createVeth(hostLink, { name: interfaceName, namespace: spec.namespace, mac }, { mtu: options.mtu }));
     try {
@@ -53,18 +58,27 @@ export class EndpointLinks {
     }
   }
 
-  /** Joins again what lost its links: that of namespaces that were made anew, as after a restart of the host. */
-  rejoin<E extends Endpoint & { namespace: string }>(endpoints: readonly E[], networkOf: (endpoint: E) => Network | undefined, optionsOf: (network: Network) => JoinOptions, onFailure: (endpoint: E, error: unknown) => void): void {
+  recover(networks: readonly Network[], endpoints: readonly PlacedEndpoint[], onFailure: (endpoint: PlacedEndpoint, error: unknown) => void): void {
+    this.#dropStrays(networks, endpoints);
+    // namespaces that were made anew, as after a restart of the host, have lost their links
     const present = new Set(this.#host.with((netlink) => netlink.links().map((l) => l.name)));
     for (const endpoint of endpoints) {
-      const network = networkOf(endpoint);
+      const network = networks.find((n) => n.id === endpoint.networkId);
       if (present.has(endpoint.hostLink) || !network) continue;
       try {
-        this.join(network, endpoint, endpoint, optionsOf(network));
+        this.join(network, endpoint, endpoint);
       } catch (error) {
         onFailure(endpoint, error);
       }
     }
+  }
+
+  /** Links that are in no record, as a crash between the two leaves them. */
+  #dropStrays(networks: readonly Network[], endpoints: readonly Endpoint[]): void {
+    const known = new Set([...endpoints.map((e) => e.hostLink), ...networks.map((n) => n.bridge ?? '')]);
+    this.#host.with((netlink) => {
+      for (const { name } of netlink.links()) if ((this.#names.isHostEnd(name) || this.#names.isBridge(name)) && !known.has(name)) netlink.deleteLink(name);
+    });
   }
 
   #route(netlink: Netlink, network: Network, endpoint: Endpoint, pointToPoint: boolean, wanted: boolean | undefined): void {
@@ -109,7 +123,6 @@ export class EndpointLinks {
     this.#retired.set(sandboxId, { hostLink, timer });
   }
 
-  /** Deletes what is left of a retired endpoint of the sandbox; of all where none is named. */
   settle(sandboxId?: string): void {
     for (const id of sandboxId === undefined ? [...this.#retired.keys()] : [sandboxId]) {
       const retired = this.#retired.get(id);
@@ -119,7 +132,6 @@ export class EndpointLinks {
     }
   }
 
-  /** Gives the namespace a default route by the first of its endpoints that can, where it lost its own. */
   restoreDefaultRoute(namespace: string, endpoints: readonly Endpoint[]): void {
     const next = endpoints.find((e) => e.gateway !== undefined);
     if (!next || !existsSync(namespace)) return;
