@@ -5,6 +5,7 @@ import { createApiServer, type ApiServer } from '#cluster/apiserver/server.ts';
 import { openEmbeddedStore } from '#core/store/embedded/store.ts';
 import { codeOf, Fault, isFault } from '#lib/errors.ts';
 import type { ClusterNetwork } from './cluster-network.ts';
+import { connectionsOfDoor } from './open-files.ts';
 import type { Surroundings } from './runtime.ts';
 
 export interface Cluster {
@@ -32,6 +33,7 @@ export async function openCluster(around: Surroundings, network: ClusterNetwork,
     pkiDirectory: join(root, 'pki'),
     serviceCidr: network.serviceCidr,
     advertise: { host: gateway, port: 0 },
+    connections: connectionsOfDoor(),
   });
   const port = await listen(api, ['127.0.0.1', gateway], wantedPort);
   const url = `https://127.0.0.1:${port}`;

@@ -6,6 +6,7 @@ import { openEngine, type Engine } from '#engine/engine.ts';
 import { nameServersOf, resolvConfForOthers, resolvedConfPath } from '#lib/dns/forward.ts';
 import { version } from './config.ts';
 import type { Runtime, Surroundings } from './runtime.ts';
+import { connectionsOfDoor } from './open-files.ts';
 
 export interface EngineDoor {
   engine: Engine;
@@ -47,7 +48,7 @@ export async function openEngineDoor(around: Surroundings, runtime: Runtime, soc
       for (const name of names) engine.events.emit('image', 'tag', id, { name });
     },
   });
-  const api = createDockerApi({ backends: { ...engine, build }, log: log.child('docker-api'), clock, version });
+  const api = createDockerApi({ backends: { ...engine, build }, log: log.child('docker-api'), clock, connections: connectionsOfDoor(), version });
   await api.listen(socket);
   return {
     engine,

@@ -1,10 +1,19 @@
 /** Progress streams: one JSON object a line, flushed as it comes. */
 import type { JsonMessage } from '#api/docker/common.ts';
+import { drained } from '#lib/drained.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Emit } from '#api/docker/calls.ts';
 import type { Call } from './call.ts';
 import { goJson } from './call.ts';
 import { statusOf } from './errors.ts';
+
+/** Bytes that a client may leave unread of a progress stream; with more, lines are left out until it reads again. */
+const unreadBytes = 8 << 20;
+
+/** What may be left out: the rest says how it ended. */
+function isChatter(message: JsonMessage): boolean {
+  return message.stream !== undefined || message.progressDetail !== undefined || message.status !== undefined;
+}
 
 /**
  * Runs `work`, answering 200 at its first line. A failure before that is thrown, for the HTTP status; one after it
@@ -13,12 +22,20 @@ import { statusOf } from './errors.ts';
 export async function sendProgress(call: Call, work: (emit: Emit, signal: AbortSignal) => Promise<void>): Promise<void> {
   const response = call.response;
   let begun = false;
+  let leftOut = 0;
   const write = (message: JsonMessage): void => {
     if (!begun) {
       begun = true;
       response.writeHead(200, { 'Content-Type': 'application/json' });
     }
-    if (!response.destroyed) response.write(goJson(message));
+    if (response.destroyed) return;
+    if (response.writableLength > unreadBytes && isChatter(message)) {
+      leftOut++;
+      return;
+    }
+    if (leftOut > 0) response.write(goJson({ stream: `[${leftOut} pieces of output left out: the client did not read them in time]\n` }));
+    leftOut = 0;
+    response.write(goJson(message));
   };
   try {
     await work(write, call.signal);
@@ -39,7 +56,7 @@ export async function sendJsonLines(call: Call, lines: AsyncIterable<unknown>, c
   try {
     for await (const line of lines) {
       if (response.destroyed) break;
-      if (!response.write(goJson(line))) await drained(call);
+      if (!response.write(goJson(line))) await drained(response);
     }
   } catch (error) {
     if (!call.signal.aborted) {
@@ -48,19 +65,6 @@ export async function sendJsonLines(call: Call, lines: AsyncIterable<unknown>, c
     }
   }
   response.end();
-}
-
-/** Resolves when the answer takes more, or the client is gone. */
-export function drained(call: Call): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      call.response.off('drain', done);
-      call.response.off('close', done);
-      resolve();
-    };
-    call.response.on('drain', done);
-    call.response.on('close', done);
-  });
 }
 
 /** Bytes that are gathered before they are written. */
@@ -81,8 +85,11 @@ export class BatchedBody {
   async write(piece: Uint8Array): Promise<void> {
     this.#pieces.push(piece);
     this.#size += piece.length;
-    if (this.#size >= batchBytes) {
-      if (!this.#flush()) await drained(this.#call);
+    const { response } = this.#call;
+    if (this.#size >= batchBytes) this.#flush();
+    if (response.writableNeedDrain && !response.destroyed) {
+      await drained(response);
+      this.#flush();
     } else if (!this.#scheduled) {
       this.#scheduled = true;
       setImmediate(() => {
@@ -97,11 +104,11 @@ export class BatchedBody {
     this.#call.response.end();
   }
 
-  #flush(): boolean {
-    if (this.#pieces.length === 0 || this.#call.response.destroyed) return true;
+  #flush(): void {
+    if (this.#pieces.length === 0 || this.#call.response.destroyed) return;
     const whole = Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#size = 0;
-    return this.#call.response.write(whole);
+    this.#call.response.write(whole);
   }
 }

@@ -6,20 +6,24 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { newestApi, showApi } from '#api/docker/versions.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault, isFault } from '#lib/errors.ts';
+import { Connections } from '#lib/connections.ts';
+import { answerEarly } from '#lib/early-answer.ts';
+import { codeOf, Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import { createServer, ServerResponse } from '#lib/node-http.ts';
 import type { Backends } from './backends.ts';
 import type { Call } from './call.ts';
-import { sendEmpty, sendJson } from './call.ts';
+import { goJson, sendEmpty, sendJson } from './call.ts';
 import { statusOf } from './errors.ts';
 import type { Router } from './router.ts';
 import { createRouter } from './router.ts';
 import { routes } from './routes/index.ts';
 import { splitVersion } from './versions.ts';
 
-/** Open connections; further ones are closed at once. */
-const connectionLimit = 4096;
+/** Open connections; see `Connections` for what happens when more come. */
+export const connectionLimit = 4096;
+/** Milliseconds in which a request's header has to come. */
+const headerMs = 60_000;
 /** Bytes of a request's header: room for credentials of many registries. */
 const headerLimit = 1 << 20;
 const socketMode = 0o660;
@@ -28,6 +32,8 @@ export interface DockerApiOptions {
   backends: Backends;
   log: Logger;
   clock: Clock;
+  /** Connections at the most, where it is fewer than `connectionLimit`. */
+  connections?: number;
   /** Gantry's version, for the `Server` header. */
   version: string;
 }
@@ -47,17 +53,24 @@ class DockerDoor implements DockerApi {
   readonly #options: DockerApiOptions;
   readonly #router: Router = createRouter(routes);
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #connections: Connections;
 
   constructor(options: DockerApiOptions) {
     this.#options = options;
+    this.#connections = new Connections(Math.min(connectionLimit, options.connections ?? connectionLimit));
     // uploads and streams last as long as they last
-    this.#server = createServer({ requestTimeout: 0, maxHeaderSize: headerLimit, keepAliveTimeout: 300_000 });
-    this.#server.maxConnections = connectionLimit;
-    this.#server.on('connection', (socket) => this.#track(socket));
-    this.#server.on('request', (request, response) => void this.#serve(request, response, undefined));
-    this.#server.on('upgrade', (request, socket, head) => void this.#serveUpgrade(request, socket, head));
-    this.#server.on('clientError', (_error, socket) => refuse(socket));
+    this.#server = createServer({ requestTimeout: 0, headersTimeout: headerMs, maxHeaderSize: headerLimit, keepAliveTimeout: 300_000 });
+    this.#server.on('connection', (socket) => this.#connections.add(socket));
+    this.#server.on('request', (request, response) => {
+      this.#connections.begin(request.socket);
+      response.once('close', () => this.#connections.end(request.socket));
+      void this.#serve(request, response, undefined);
+    });
+    this.#server.on('upgrade', (request, socket, head) => {
+      this.#connections.begin(socket);
+      void this.#serveUpgrade(request, socket, head);
+    });
+    this.#server.on('clientError', (error, socket) => refuse(error, socket));
   }
 
   async listen(socketPath: string): Promise<void> {
@@ -78,13 +91,8 @@ class DockerDoor implements DockerApi {
 
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
+    this.#connections.destroyAll();
     await closed;
-  }
-
-  #track(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.on('close', () => this.#sockets.delete(socket));
   }
 
   async #serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -150,16 +158,10 @@ class DockerDoor implements DockerApi {
       call.upgrade?.destroy();
       return;
     }
-    if (!call.upgrade && !call.request.complete) closeAfterAnswer(call);
-    if (status === 304) sendEmpty(call, 304);
+    if (!call.upgrade && !call.request.complete) void answerEarly(call.request, call.response, status, { 'content-type': 'application/json' }, Buffer.from(goJson({ message })));
+    else if (status === 304) sendEmpty(call, 304);
     else sendJson(call, status, { message });
   }
-}
-
-/** The body was not read to its end, so the connection cannot carry another request. */
-function closeAfterAnswer(call: Call): void {
-  call.response.setHeader('Connection', 'close');
-  call.request.resume();
 }
 
 function commonHeaders(response: ServerResponse, version: string): void {
@@ -169,8 +171,12 @@ function commonHeaders(response: ServerResponse, version: string): void {
   response.setHeader('Server', `Gantry/${version} (linux)`);
 }
 
-function refuse(socket: Duplex): void {
-  if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+/** What is no request; by Node's code for it. */
+const refusals: Readonly<Record<string, string>> = { HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' };
+
+function refuse(error: Error, socket: Duplex): void {
+  const status = refusals[codeOf(error) ?? ''] ?? '400 Bad Request';
+  if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   else socket.destroy();
 }
 

@@ -70,7 +70,7 @@ export class Objects {
     if (!convert) return stored;
     let shown = this.#shown.get(stored);
     if (!shown) {
-      shown = new CachedObject(stored.key, stored.revision, deepFreeze(convert.fromStored(stored.object)));
+      shown = new CachedObject(stored.key, stored.revision, deepFreeze(convert.fromStored(stored.object)), stored.size);
       this.#shown.set(stored, shown);
     }
     return shown;

@@ -24,6 +24,8 @@ export interface ApiServerOptions extends Omit<OpenOptions, 'keys' | 'clusterCa'
   /** Further names and addresses that the serving certificate is for. */
   dnsNames?: readonly string[];
   ipAddresses?: readonly string[];
+  /** Connections at the most, where it is fewer than the door's own limit. */
+  connections?: number;
 }
 
 export interface ApiServer {
@@ -54,7 +56,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const toNodes = await authority.issueClient({ commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] });
   const tls = { ...serving, clientCa: authority.certificate };
   const dialer = new NodeDialer({ ca: authority.certificate, ...toNodes });
-  const door = new HttpDoor({ server: open.server, routes: pathRoutes, connectors: connectors(dialer), tls, log });
+  const door = new HttpDoor({ server: open.server, routes: pathRoutes, connectors: connectors(dialer), tls, log, connections: options.connections });
   return {
     authority,
     listen: async (addresses) => {

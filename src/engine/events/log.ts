@@ -89,7 +89,7 @@ class Listener {
   }
 
   offer(event: EventMessage): void {
-    if (!this.#matches(event)) return;
+    if (this.#ended || !this.#matches(event)) return;
     if (this.#queue.length >= listenerBacklog) {
       this.#behind = true;
       this.end();

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { answerEarly } from '#lib/early-answer.ts';
 import type { Resource } from '#cluster/resources/types.ts';
 import type { Listed } from '../verbs/list.ts';
 import { badRequest, toStatus } from '../status.ts';
@@ -53,8 +54,8 @@ export async function sendFailure(request: IncomingMessage, response: ServerResp
   const status = toStatus(error);
   const retry = status.details?.retryAfterSeconds ?? (status.code === 429 || status.code === 503 ? 1 : undefined);
   if (retry) response.setHeader('retry-after', String(retry));
-  // The rest of a refused body is thrown away as it comes: to close at once would reset the answer with it.
-  await sendValue({ request, response, warnings: [] }, status.code ?? 500, status);
+  if (request.complete) return sendValue({ request, response, warnings: [] }, status.code ?? 500, status);
+  await answerEarly(request, response, status.code ?? 500, { 'content-type': mediaTypes.json, 'cache-control': 'no-cache, private' }, encodeValue(status, 'json'));
 }
 
 export async function sendObject(to: Answering, resource: Resource, object: CachedObject, code = 200): Promise<void> {

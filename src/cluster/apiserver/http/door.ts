@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { Connections } from '#lib/connections.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import { authenticate } from '../authn/authenticate.ts';
@@ -25,6 +26,8 @@ export interface DoorOptions {
   connectors: Connectors;
   tls: { certificate: string; key: string; clientCa: string };
   log: Logger;
+  /** Connections at the most, where it is fewer than `mostConnections`. */
+  connections?: number;
 }
 
 export interface Address {
@@ -37,7 +40,12 @@ export interface Address {
 const headersTimeoutMs = 30_000;
 /** And its body within this one. */
 const requestTimeoutMs = 120_000;
-const mostConnections = 8192;
+/** Open connections; see `Connections` for what happens when more come. */
+export const mostConnections = 4096;
+/** The TLS of a new connection must be agreed within this time, in milliseconds. */
+const handshakeTimeoutMs = 10_000;
+/** Bytes of a request's line and headers. */
+const headerLimitBytes = 64 * 1024;
 /** Requests under way at once, without watches and streams; with more, clients are told to come again. */
 export const mostRequests = 600;
 /** An idle connection is kept this long, in milliseconds. */
@@ -47,11 +55,14 @@ export class HttpDoor {
   readonly #options: DoorOptions;
   readonly #listeners: HttpsServer[] = [];
   readonly #stop = new AbortController();
-  readonly #sockets = new Set<Duplex>();
+  readonly #connections: Connections;
+  /** Connections whose TLS is not agreed yet, by their other end. */
+  readonly #handshakes = new Map<string, Socket>();
   #requests = 0;
 
   constructor(options: DoorOptions) {
     this.#options = options;
+    this.#connections = new Connections(Math.min(mostConnections, options.connections ?? mostConnections));
   }
 
   /** Resolves with the addresses taken. All or none: throws `unavailable` where one is in use. */
@@ -74,15 +85,16 @@ export class HttpDoor {
         cert: certificate, key, ca: clientCa, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'],
         // The end of a stream's input is not the end of its output.
         allowHalfOpen: true,
+        handshakeTimeout: handshakeTimeoutMs, maxHeaderSize: headerLimitBytes,
       },
       (request, response) => void this.#serve(request, response),
     );
     listener.headersTimeout = headersTimeoutMs;
     listener.requestTimeout = requestTimeoutMs;
-    listener.maxConnections = mostConnections;
     listener.keepAliveTimeout = keepAliveMs;
     listener.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket, head));
-    listener.on('connection', (socket: Duplex) => this.#track(socket));
+    listener.on('connection', (socket: Socket) => this.#take(socket));
+    listener.on('secureConnection', (socket) => this.#secured(socket));
     listener.on('tlsClientError', (_error, socket) => socket.destroy());
     listener.listen({ host, port });
     try {
@@ -96,18 +108,30 @@ export class HttpDoor {
   async close(): Promise<void> {
     this.#stop.abort();
     const closing = this.#listeners.map(closed);
-    for (const socket of this.#sockets) socket.destroy();
+    this.#connections.destroyAll();
     await Promise.all(closing);
   }
 
-  #track(socket: Duplex): void {
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+  #take(socket: Socket): void {
+    if (!this.#connections.add(socket)) return;
+    const end = otherEnd(socket);
+    this.#handshakes.set(end, socket);
+    socket.once('close', () => this.#handshakes.delete(end));
+  }
+
+  #secured(socket: Socket): void {
+    const end = otherEnd(socket);
+    this.#connections.become(this.#handshakes.get(end), socket);
+    this.#handshakes.delete(end);
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    this.#connections.begin(request.socket);
+    response.once('close', () => {
+      this.#connections.end(request.socket);
+      gone.abort();
+    });
     const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
     try {
       const exchange = { ...(await this.#known(request, signal)), response };
@@ -138,6 +162,7 @@ export class HttpDoor {
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
+    this.#connections.begin(socket);
     try {
       const exchange = { ...(await this.#known(request, this.#stop.signal)), socket, head };
       await upgradeResource(exchange, this.#options.connectors);
@@ -159,6 +184,10 @@ export class HttpDoor {
     if (isFault(error) && error.kind !== 'internal') return;
     this.#options.log.error('a request failed', { method: request.method, path: request.url?.split('?')[0], error });
   }
+}
+
+function otherEnd({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 function closed(listener: HttpsServer): Promise<void> {

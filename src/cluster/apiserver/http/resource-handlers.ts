@@ -40,7 +40,7 @@ export const verbHandlers: Record<string, Handler> = {
   watch: async (exchange) => {
     const { target, server, info, signal } = exchange;
     const answering = prepare(exchange);
-    await sendWatch(answering, target.resource, watch(server.core, collection(target), watchQuery(info.query), signal));
+    await sendWatch(answering, target.resource, watch(server.core, collection(target), watchQuery(info.query), signal), server.core.clock);
   },
 
   create: async (exchange) => {

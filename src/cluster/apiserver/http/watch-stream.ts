@@ -1,8 +1,9 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { encodeProtobuf, watchFrame } from '#api/kube/protobuf.ts';
 import type { Resource } from '#cluster/resources/types.ts';
 import { apiVersionOf } from '#api/kube/types.ts';
+import type { Clock } from '#lib/clock.ts';
+import { drained } from '#lib/drained.ts';
 import { toStatus } from '../status.ts';
 import type { WatchItem } from '../storage/watcher.ts';
 import type { Answering } from './answer.ts';
@@ -11,8 +12,11 @@ import type { Form } from './negotiate.ts';
 import { mediaTypes } from './negotiate.ts';
 import { metaVersion, objectBytes, partialBytes, partialObject, table, tableRow } from './shapes.ts';
 
+/** A client that takes nothing of its watch for this long is cut off, in milliseconds. */
+export const slowReaderMs = 60_000;
+
 /** Writes a watch to the end of its items, or until the client goes. */
-export async function sendWatch(to: Answering, resource: Resource, items: AsyncIterable<WatchItem[]>): Promise<void> {
+export async function sendWatch(to: Answering, resource: Resource, items: AsyncIterable<WatchItem[]>, clock: Clock): Promise<void> {
   const { response, form } = to;
   setWarnings(response, to.warnings);
   const encoding = form.encoding === 'protobuf' ? 'protobuf' : 'json';
@@ -24,8 +28,8 @@ export async function sendWatch(to: Answering, resource: Resource, items: AsyncI
   const frame = framer(to, resource, { ...form, encoding });
   try {
     for await (const batch of items) {
-      for (const item of batch) response.write(frame(item));
-      if (!(await drained(response))) return;
+      for (const item of batch) if (!response.write(frame(item)) && !(await takesMore(response, clock))) return;
+      if (response.destroyed) return;
     }
   } catch (error) {
     const status = toStatus(error);
@@ -34,11 +38,11 @@ export async function sendWatch(to: Answering, resource: Resource, items: AsyncI
   response.end();
 }
 
-/** Resolves when more can be written; false when the client has gone. */
-async function drained(response: ServerResponse): Promise<boolean> {
-  if (response.destroyed) return false;
-  if (!response.writableNeedDrain) return true;
-  await Promise.race([once(response, 'drain'), once(response, 'close')]).catch(() => {});
+/** Resolves when more can be written; false when the client has gone, or was cut off. */
+async function takesMore(response: ServerResponse, clock: Clock): Promise<boolean> {
+  const cut = clock.after(slowReaderMs, () => response.destroy()).unref();
+  await drained(response);
+  cut.cancel();
   return !response.destroyed;
 }
 

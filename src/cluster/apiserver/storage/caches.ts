@@ -78,7 +78,8 @@ export class Caches {
     const byCache = new Map<ObjectCache, CachedObject[]>([...this.#byFolder.values()].map((cache) => [cache, []]));
     for (const entry of entries) {
       const cache = this.#cacheOf(entry.key);
-      if (cache) byCache.get(cache)?.push(decodeStored(entry.key, entry.modRevision, entry.value));
+      const object = cache && this.#decode(entry.key, entry.modRevision, entry.value);
+      if (object) byCache.get(cache)?.push(object);
     }
     for (const [cache, objects] of byCache) cache.load(objects, revision);
     this.#advance(revision);
@@ -109,14 +110,24 @@ export class Caches {
       const cache = this.#cacheOf(entry.key);
       if (!cache) continue;
       if (type === 'delete') cache.remove(entry.key, entry.modRevision);
-      else cache.put(this.#decode(entry.key, entry.modRevision, entry.value));
+      else {
+        const object = this.#decode(entry.key, entry.modRevision, entry.value);
+        if (object) cache.put(object);
+      }
     }
     this.#advance(revision);
   }
 
-  #decode(key: string, revision: number, value: Uint8Array): CachedObject {
+  /** Undefined for what is no object: one damaged value must not hide all the others. */
+  #decode(key: string, revision: number, value: Uint8Array): CachedObject | undefined {
     const written = this.#written.get(value);
-    return written ? new CachedObject(key, revision, withRevision(written, revision)) : decodeStored(key, revision, value);
+    if (written) return new CachedObject(key, revision, withRevision(written, revision), value.byteLength);
+    try {
+      return decodeStored(key, revision, value);
+    } catch (error) {
+      this.#log.error('a stored object cannot be read and is left out; remove its key from the store', { key, revision, error });
+      return undefined;
+    }
   }
 
   #advance(revision: number): void {

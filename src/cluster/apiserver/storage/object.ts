@@ -11,13 +11,16 @@ export class CachedObject {
   /** The store revision that made this state; the object's resourceVersion. */
   readonly revision: number;
   readonly object: KubeObject;
+  /** Bytes as stored; 0 where it never was. */
+  readonly size: number;
   #forms = new Map<string, Buffer>();
   #fields: Readonly<Record<string, string>> | undefined;
 
-  constructor(key: string, revision: number, object: KubeObject) {
+  constructor(key: string, revision: number, object: KubeObject, size = 0) {
     this.key = key;
     this.revision = revision;
     this.object = object;
+    this.size = size;
   }
 
   json(): Buffer {
@@ -48,7 +51,7 @@ export class CachedObject {
 
   /** The same state as a deletion at `revision` shows it. */
   at(revision: number): CachedObject {
-    return new CachedObject(this.key, revision, withRevision(this.object, revision));
+    return new CachedObject(this.key, revision, withRevision(this.object, revision), this.size);
   }
 }
 
@@ -86,5 +89,5 @@ export function encodeStored(object: KubeObject): Uint8Array {
 
 export function decodeStored(key: string, revision: number, value: Uint8Array): CachedObject {
   const object = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as KubeObject;
-  return new CachedObject(key, revision, withRevision(object, revision));
+  return new CachedObject(key, revision, withRevision(object, revision), value.byteLength);
 }

@@ -3,8 +3,9 @@ import { deferred } from '#lib/async.ts';
 import { Fault } from '#lib/errors.ts';
 import type { CachedObject, EventType } from './object.ts';
 
-/** Changes that wait for one slow watcher; with more it is ended and must list again. */
+/** Changes that wait for one slow watcher, and bytes of their objects as stored; with more it is ended and must list again. */
 export const watcherQueueEvents = 16_384;
+export const watcherQueueBytes: number = 32 * 1024 * 1024;
 
 /** Takes `object` where it is an object's state; a bookmark only tells the revision reached. */
 export type WatchItem = { type: EventType; object: CachedObject } | { type: 'BOOKMARK'; revision: number; initialEventsEnd?: boolean };
@@ -23,6 +24,7 @@ export class Watcher {
   readonly #after: number;
   readonly #matches: (object: CachedObject) => boolean;
   #queue: WatchItem[] = [];
+  #bytes = 0;
   #wake: Deferred<void> = deferred();
   #end: { fault?: Fault } | undefined;
 
@@ -41,9 +43,10 @@ export class Watcher {
   put(item: WatchItem): void {
     if (this.#end) return;
     this.#queue.push(item);
-    if (this.#queue.length > watcherQueueEvents) {
+    if (item.type !== 'BOOKMARK') this.#bytes += item.object.size;
+    if (this.#queue.length > watcherQueueEvents || this.#bytes > watcherQueueBytes) {
       this.#queue = [];
-      this.end(new Fault('expired', `the watch fell more than ${watcherQueueEvents} changes behind; list again and watch from there`));
+      this.end(new Fault('expired', `the watch fell more than ${watcherQueueEvents} changes or ${watcherQueueBytes} bytes behind; list again and watch from there`));
     } else this.#wake.resolve();
   }
 
@@ -63,6 +66,7 @@ export class Watcher {
     }
     const items = this.#queue;
     this.#queue = [];
+    this.#bytes = 0;
     return items;
   }
 

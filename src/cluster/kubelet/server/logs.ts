@@ -1,7 +1,7 @@
 /** `/containerLogs`: a container's output as plain text. */
 import type { ServerResponse } from 'node:http';
-import { once } from 'node:events';
 import type { LogEntry, LogOptions } from '#core/logs/types.ts';
+import { drained } from '#lib/drained.ts';
 import { Fault } from '#lib/errors.ts';
 import type { NodeContext } from '../types.ts';
 import { findAttempt, findPod } from './target.ts';
@@ -26,7 +26,7 @@ export async function serveLogs(node: NodeContext, pods: PodLookup, place: { nam
     const whole = stamp ? stamp.text(entry) : entry.data;
     const data = whole.subarray(0, left);
     left -= data.length;
-    if (!response.write(data) && !gone.signal.aborted) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    if (!response.write(data)) await drained(response);
     if (left <= 0 || gone.signal.aborted) break;
   }
   response.end();

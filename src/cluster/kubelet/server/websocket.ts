@@ -65,8 +65,12 @@ class WebSocketChannels implements RemoteChannels {
     const number = this.#base64 ? message[0]! - 0x30 : message[0]!;
     const data = this.#base64 ? Buffer.from(message.subarray(1).toString('latin1'), 'base64') : message.subarray(1);
     if (number === channel.stdin && data.length > 0) {
-      if (this.#early) this.#early.push(data);
-      else this.#input(data);
+      if (!this.#early) this.#input(data);
+      else {
+        this.#early.push(data);
+        // the process is not there yet: the client waits
+        this.pauseInput();
+      }
     } else if (number === channel.resize) this.#takeSize(data);
     else if (number === channel.close && data[0] === channel.stdin) {
       this.#earlyEnd = true;
@@ -109,6 +113,7 @@ class WebSocketChannels implements RemoteChannels {
     this.#input = handler;
     const early = this.#early ?? [];
     this.#early = undefined;
+    if (early.length > 0) this.resumeInput();
     for (const data of early) handler(data);
   }
 

@@ -11,6 +11,8 @@ import type { SpdyHeaders } from './headers.ts';
 
 /** Streams open at a time; more are refused. */
 const streamLimit = 1024;
+/** Bytes kept of what comes on a stream before anyone listens to it; a peer that sends more breaks the protocol. */
+const earlyLimit = 1024 * 1024;
 /** Largest payload of a data frame that is sent, in bytes. */
 const dataLimit = 32 * 1024;
 
@@ -123,6 +125,7 @@ class Stream implements SpdyStream {
   #onReset: () => void = () => {};
   /** What came before there was a handler. */
   #early: Buffer[] = [];
+  #earlyBytes = 0;
   #written: Promise<void>;
   #theyEnded = false;
   #weEnded = false;
@@ -151,8 +154,13 @@ class Stream implements SpdyStream {
   }
 
   async data(data: Buffer): Promise<void> {
-    if (this.#onData) await this.#onData(data);
-    else this.#early.push(data);
+    if (this.#onData) {
+      await this.#onData(data);
+      return;
+    }
+    this.#earlyBytes += data.length;
+    if (this.#earlyBytes > earlyLimit) throw new Error(`more than ${earlyLimit} bytes came on stream ${this.id}, which nobody reads`);
+    this.#early.push(data);
   }
 
   ended(): void {
