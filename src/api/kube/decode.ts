@@ -4,7 +4,8 @@
  */
 import { Fault, messageOf } from '#lib/errors.ts';
 import { coerce } from './coerce.ts';
-import { decodeProtobuf, isProtobuf, protobufMediaType } from './protobuf.ts';
+import { isEnvelope } from './protobuf-wire.ts';
+import { decodeProtobuf, protobufMediaType } from './protobuf.ts';
 import { type Message, messageOfKind } from './schema.ts';
 import { strictFindings } from './strict-scan.ts';
 import { type GroupVersionKind, type KubeObject, apiVersionOf, parseApiVersion } from './types.ts';
@@ -27,7 +28,7 @@ export const bodyMediaTypes = ['application/json', 'application/yaml', protobufM
  * @throws `invalid` where the body is no such object
  */
 export function decodeBody(bytes: Uint8Array, mediaType: string, fallback: GroupVersionKind): Decoded {
-  if (mediaType === protobufMediaType || isProtobuf(bytes)) return { object: withParts(decodeProtobuf(bytes)), findings: [] };
+  if (mediaType === protobufMediaType || isEnvelope(bytes)) return { object: withParts(decodeProtobuf(bytes)), findings: [] };
   const text = new TextDecoder().decode(bytes);
   if (mediaType === 'application/yaml') return decodeYaml(text, fallback);
   return decodeJson(text, fallback);

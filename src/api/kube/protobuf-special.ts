@@ -2,8 +2,7 @@
  * Messages whose JSON form is not an object of their fields: a quantity is a text, a time is RFC 3339, a raw
  * extension is whatever object it holds. Each knows its way from protobuf and back.
  */
-import { WireReader, WireWriter } from './protobuf-wire.ts';
-import { decodeProtobuf, isProtobuf } from './protobuf.ts';
+import { WireReader, WireWriter, isEnvelope } from './protobuf-wire.ts';
 import { type Instant, formatDuration, formatMicroTime, formatTime, parseDuration, parseTime } from './time.ts';
 
 export interface SpecialCodec {
@@ -16,6 +15,8 @@ export interface SpecialCodec {
 export interface NestedCodec {
   decode(name: string, bytes: Uint8Array): unknown;
   encode(name: string, value: unknown): Uint8Array;
+  /** A whole object in its envelope. */
+  object(bytes: Uint8Array): unknown;
 }
 
 type Wire = Map<number, (number | Uint8Array)[]>;
@@ -101,10 +102,10 @@ const duration: SpecialCodec = {
 
 /** A JSON document in field 1; an enveloped object is taken too. */
 const json: SpecialCodec = {
-  decode: (bytes) => {
+  decode: (bytes, nested) => {
     const raw = bytesOf(readAll(bytes), 1);
     if (raw === undefined || raw.length === 0) return undefined;
-    if (isProtobuf(raw)) return decodeProtobuf(raw);
+    if (isEnvelope(raw)) return nested.object(raw);
     return JSON.parse(text.decode(raw)) as unknown;
   },
   encode: (value) => write((w) => w.bytes(1, utf8.encode(JSON.stringify(value)))),

@@ -1,6 +1,13 @@
 /** The protobuf wire format: varints, fixed-size numbers and length-delimited bytes. */
 import { Fault } from '#lib/errors.ts';
 
+/** What an object's envelope begins with. */
+export const envelopeMagic = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
+
+export function isEnvelope(bytes: Uint8Array): boolean {
+  return envelopeMagic.every((byte, index) => bytes[index] === byte);
+}
+
 export const wireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 const decoder = new TextDecoder();

@@ -62,3 +62,26 @@ test('any change to a body is read or refused, never a crash', () => {
     }
   }
 });
+
+test('objects inside objects are counted as well as messages inside messages', () => {
+  const wrap = (inner: Uint8Array): Uint8Array => {
+    const field = (number: number, data: Uint8Array): Uint8Array => {
+      const length: number[] = [];
+      for (let left = data.length; ; left >>>= 7) {
+        length.push(left > 0x7f ? (left & 0x7f) | 0x80 : left);
+        if (left <= 0x7f) break;
+      }
+      return Buffer.concat([Uint8Array.of((number << 3) | 2, ...length), data]);
+    };
+    const text = (value: string): Uint8Array => Buffer.from(value);
+    const type = field(1, Buffer.concat([field(1, text('v1')), field(2, text('WatchEvent'))]));
+    const event = Buffer.concat([field(1, text('ADDED')), field(2, field(1, inner))]);
+    return Buffer.concat([Uint8Array.of(0x6b, 0x38, 0x73, 0x00), type, field(2, event)]);
+  };
+  const inmost = encodeProtobuf({ apiVersion: 'v1', kind: 'ConfigMap' });
+  let bytes = inmost;
+  for (let i = 0; i < 10; i += 1) bytes = wrap(bytes);
+  assert.equal(decodeProtobuf(bytes).kind, 'WatchEvent');
+  for (let i = 0; i < 200; i += 1) bytes = wrap(bytes);
+  assert.throws(() => decodeProtobuf(bytes), { kind: 'too-large' });
+});

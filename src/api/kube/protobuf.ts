@@ -6,35 +6,34 @@
  * object is such a body. Fields that are not known are skipped, as any protobuf reader does.
  */
 import { Fault, isFault, messageOf } from '#lib/errors.ts';
-import { specialCodecs } from './protobuf-special.ts';
-import { WireReader, WireWriter, wireType } from './protobuf-wire.ts';
+import { type NestedCodec, specialCodecs } from './protobuf-special.ts';
+import { WireReader, WireWriter, envelopeMagic as magic, isEnvelope, wireType } from './protobuf-wire.ts';
 import { type Field, type Message, message, requireKind } from './schema.ts';
 import { type KubeObject, parseApiVersion } from './types.ts';
 
 export const protobufMediaType = 'application/vnd.kubernetes.protobuf';
 
-const magic = Uint8Array.of(0x6b, 0x38, 0x73, 0x00);
 /** Messages inside messages; only JSON schemas nest at all deeply. */
 const maxDepth = 100;
 
 type JsonObject = { [key: string]: unknown };
 
-export function isProtobuf(bytes: Uint8Array): boolean {
-  return magic.every((byte, index) => bytes[index] === byte);
-}
-
 /** Throws `invalid` where the bytes are no such body, or hold a kind that is not known. */
 export function decodeProtobuf(bytes: Uint8Array): KubeObject {
-  if (!isProtobuf(bytes)) {
+  return decodeEnvelope(bytes, 0);
+}
+
+function decodeEnvelope(bytes: Uint8Array, depth: number): KubeObject {
+  if (!isEnvelope(bytes)) {
     throw new Fault('invalid', 'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
   }
-  const unknown = decodeMessage(message('runtime.Unknown'), bytes.subarray(magic.length), 0, true);
+  const unknown = decodeMessage(message('runtime.Unknown'), bytes.subarray(magic.length), depth, true);
   const apiVersion = typeof unknown['apiVersion'] === 'string' ? unknown['apiVersion'] : '';
   const kind = typeof unknown['kind'] === 'string' ? unknown['kind'] : '';
   const raw = unknown['raw'];
   const known = requireKind({ ...parseApiVersion(apiVersion), kind });
   try {
-    const body = decodeMessage(known, raw instanceof Uint8Array ? raw : new Uint8Array(), 0, false);
+    const body = decodeMessage(known, raw instanceof Uint8Array ? raw : new Uint8Array(), depth, false);
     return { apiVersion, kind, ...body } as KubeObject;
   } catch (cause) {
     // A time beyond the calendar, a raw extension that is no JSON: what is inside may be anything.
@@ -78,10 +77,15 @@ function decodeNested(name: string, bytes: Uint8Array, depth: number): unknown {
   if (depth > maxDepth) throw new Fault('too-large', `the protobuf body nests more than ${maxDepth} messages`);
   const special = specialCodecs.get(name);
   if (special === undefined) return decodeMessage(message(name), bytes, depth, false);
-  return special.decode(bytes, {
-    decode: (inner, data) => decodeNested(inner, data, depth + 1),
-    encode: (inner, value) => encodeNested(inner, value, depth + 1),
-  });
+  return special.decode(bytes, nestedAt(depth + 1));
+}
+
+function nestedAt(depth: number): NestedCodec {
+  return {
+    decode: (name, bytes) => decodeNested(name, bytes, depth),
+    encode: (name, value) => encodeNested(name, value, depth),
+    object: (bytes) => decodeEnvelope(bytes, depth),
+  };
 }
 
 function decodeMessage(type: Message, bytes: Uint8Array, depth: number, rawBytes: boolean): JsonObject {
@@ -166,10 +170,7 @@ function encodeNested(name: string, value: unknown, depth: number): Uint8Array {
   if (depth > maxDepth) throw new Fault('too-large', `the object nests more than ${maxDepth} messages`);
   const special = specialCodecs.get(name);
   if (special === undefined) return encodeMessage(message(name), (value ?? {}) as JsonObject, depth);
-  return special.encode(value, {
-    decode: (inner, data) => decodeNested(inner, data, depth + 1),
-    encode: (inner, item) => encodeNested(inner, item, depth + 1),
-  });
+  return special.encode(value, nestedAt(depth + 1));
 }
 
 function encodeMessage(type: Message, object: JsonObject, depth: number): Uint8Array {

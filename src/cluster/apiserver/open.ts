@@ -6,7 +6,6 @@ import type { Store } from '#core/store/types.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
-import { actions } from './actions/index.ts';
 import { askedResources, inDiscoveryOrder } from './actions/resources.ts';
 import { admissionSteps } from './admission/index.ts';
 import type { TokenAuthorityOptions } from './authn/service-account.ts';
@@ -72,7 +71,7 @@ export async function openServer(options: OpenOptions): Promise<OpenServer> {
   const core: Core = { store, caches, resources, objects, clock, random, log, admission: [], expiry: new Expiry(store, clock) };
   const cidr = parseCidr(options.serviceCidr);
   core.admission = admissionSteps({ core, authorizer: rbac, cidr, nodePorts: options.nodePorts ?? defaultNodePorts });
-  const server: Server = { core, authentication: { tokens, keys, issuer, audiences: [issuer] }, authorizer, rbac, actions, clusterCa: options.clusterCa };
+  const server: Server = { core, authentication: { tokens, keys, issuer, audiences: [issuer] }, authorizer, rbac, clusterCa: options.clusterCa };
   try {
     await bootstrap(core);
   } catch (error) {

@@ -2,7 +2,6 @@ import type { Authentication } from './authn/authenticate.ts';
 import type { RbacAuthorizer } from './authz/rbac.ts';
 import type { Core } from './core.ts';
 import type { Authorizer } from './types.ts';
-import type { Actions } from './actions/types.ts';
 
 /** All that the doors work with. */
 export interface Server {
@@ -11,7 +10,6 @@ export interface Server {
   authorizer: Authorizer;
   /** The rules behind it, for those who ask what they may do. */
   rbac: RbacAuthorizer;
-  actions: Actions;
   /** PEM: whom clients of this server trust. */
   clusterCa: string;
 }

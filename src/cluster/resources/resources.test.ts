@@ -71,6 +71,14 @@ test('a pod is given what it leaves out', () => {
   assert.deepEqual(pod.spec.volumes, [{ name: 'scratch', emptyDir: {} }, { name: 'cfg', configMap: { name: 'm', defaultMode: 420 } }]);
 });
 
+test('the quality of service is told by amounts, not by how they are written', () => {
+  const qos = (limits: object, requests: object): string | undefined =>
+    create(pods, { metadata: { name: 'p', namespace: 'default' }, spec: { containers: [{ name: 'c', image: 'i', resources: { limits, requests } }] } }).status?.qosClass;
+  assert.equal(qos({ cpu: '1', memory: '1Gi' }, { cpu: '1000m', memory: '1024Mi' }), 'Guaranteed');
+  assert.equal(qos({ cpu: '1', memory: '1Gi' }, { cpu: '999m' }), 'Burstable');
+  assert.equal(qos({ cpu: '0.0' }, {}), 'BestEffort');
+});
+
 test('an image with a tag or a digest is pulled only when it is not there', () => {
   for (const [image, policy] of [['a:5000/b', 'Always'], ['a:1', 'IfNotPresent'], ['a@sha256:0', 'IfNotPresent'], ['a:latest', 'Always']] as const) {
     const pod = podWith({ containers: [{ name: 'c', image }] });

@@ -2,7 +2,8 @@
  * What the agent of a node may read beyond its role: the secrets and config maps that pods on its node name, and tokens
  * of the service accounts that they run as. So a node that is taken over betrays no more than its own pods.
  */
-import type { Container, EphemeralContainer, Pod, Volume } from '#api/kube/types.ts';
+import { everyContainer } from '#api/kube/pods.ts';
+import type { Pod, Volume } from '#api/kube/types.ts';
 import type { ObjectsTable } from '../core.ts';
 import type { ResourceTable } from '../resource-table.ts';
 import type { Attributes, Authorizer, Decision, User } from '../types.ts';
@@ -52,16 +53,12 @@ export class NodeAuthorizer implements Authorizer {
   }
 }
 
-function containersOf({ spec }: Pod): (Container | EphemeralContainer)[] {
-  return [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])];
-}
-
 function names(values: readonly (string | undefined)[]): Set<string> {
   return new Set(values.filter((value) => value !== undefined));
 }
 
 function secretsOf(pod: Pod): Set<string> {
-  const containers = containersOf(pod);
+  const containers = everyContainer(pod.spec);
   return names([
     ...(pod.spec.imagePullSecrets ?? []).map(({ name }) => name),
     ...containers.flatMap(({ env = [] }) => env.map(({ valueFrom }) => valueFrom?.secretKeyRef?.name)),
@@ -75,7 +72,7 @@ function volumeSecrets({ secret, projected, csi }: Volume): (string | undefined)
 }
 
 function configMapsOf(pod: Pod): Set<string> {
-  const containers = containersOf(pod);
+  const containers = everyContainer(pod.spec);
   return names([
     ...containers.flatMap(({ env = [] }) => env.map(({ valueFrom }) => valueFrom?.configMapKeyRef?.name)),
     ...containers.flatMap(({ envFrom = [] }) => envFrom.map(({ configMapRef }) => configMapRef?.name)),

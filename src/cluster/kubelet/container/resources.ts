@@ -1,9 +1,8 @@
-/** Requests and limits as cgroup settings; quality of service. */
+/** Requests and limits as cgroup settings. */
 import type { Container, Pod } from '#api/kube/types.ts';
-import { compareQuantities, quantityMilliValue, quantityValue } from '#api/kube/quantity.ts';
+import { isPositive, qosClassOf } from '#api/kube/pods.ts';
+import { quantityMilliValue, quantityValue } from '#api/kube/quantity.ts';
 import type { ResourceSpec } from '#core/containers/types.ts';
-
-export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
 /** Scheduling period of the CPU quota, in microseconds. */
 const cpuPeriod = 100_000;
@@ -11,35 +10,15 @@ const leastQuota = 1000;
 const leastShares = 2;
 const mostShares = 262_144;
 
-export function qosClassOf(pod: Pod): QosClass {
-  const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
-  let any = false;
-  let guaranteed = true;
-  for (const { resources } of containers) {
-    for (const name of ['cpu', 'memory']) {
-      const limit = resources?.limits?.[name];
-      const request = resources?.requests?.[name] ?? limit;
-      if (isSet(limit) || isSet(request)) any = true;
-      if (!isSet(limit) || compareQuantities(request!, limit!) !== 0) guaranteed = false;
-    }
-  }
-  return any ? (guaranteed ? 'Guaranteed' : 'Burstable') : 'BestEffort';
-}
-
-function isSet(quantity: string | undefined): boolean {
-  return quantity !== undefined && compareQuantities(quantity, '0') > 0;
-}
-
 export function cgroupResources(container: Container): ResourceSpec {
-  const { limits = {}, requests = {} } = container.resources ?? {};
-  const cpuRequest = requests['cpu'] ?? limits['cpu'];
-  const spec: ResourceSpec = { cpuShares: sharesOf(quantityMilliValue(cpuRequest ?? '0')) };
-  if (isSet(limits['cpu'])) {
+  const { cpu, memory } = container.resources?.limits ?? {};
+  const spec: ResourceSpec = { cpuShares: sharesOf(cpuAskedBy(container)) };
+  if (isPositive(cpu)) {
     spec.cpuPeriod = cpuPeriod;
-    spec.cpuQuota = Math.max(leastQuota, Math.floor((quantityMilliValue(limits['cpu']!) * cpuPeriod) / 1000));
+    spec.cpuQuota = Math.max(leastQuota, Math.floor((quantityMilliValue(cpu) * cpuPeriod) / 1000));
   }
-  if (isSet(limits['memory'])) {
-    spec.memoryBytes = quantityValue(limits['memory']!);
+  if (isPositive(memory)) {
+    spec.memoryBytes = quantityValue(memory);
     // Memory and swap together: a container with a limit is not swapped out past it.
     spec.memorySwapBytes = spec.memoryBytes;
   }
@@ -48,11 +27,15 @@ export function cgroupResources(container: Container): ResourceSpec {
 
 /** The pod's weight against other pods: what its containers ask for at once, or one of its init containers before them. */
 export function podShares({ spec }: Pod): number {
-  const asked = ({ resources }: Container): number => quantityMilliValue(resources?.requests?.['cpu'] ?? resources?.limits?.['cpu'] ?? '0');
-  const sum = (containers: readonly Container[]): number => containers.reduce((total, container) => total + asked(container), 0);
+  const sum = (containers: readonly Container[]): number => containers.reduce((total, container) => total + cpuAskedBy(container), 0);
   const inits = spec.initContainers ?? [];
   const sidecars = inits.filter(({ restartPolicy }) => restartPolicy === 'Always');
-  return sharesOf(Math.max(sum([...spec.containers, ...sidecars]), ...inits.filter((container) => !sidecars.includes(container)).map(asked)));
+  return sharesOf(Math.max(sum([...spec.containers, ...sidecars]), ...inits.filter((container) => !sidecars.includes(container)).map(cpuAskedBy)));
+}
+
+/** In thousandths of a processor. */
+function cpuAskedBy({ resources }: Container): number {
+  return quantityMilliValue(resources?.requests?.['cpu'] ?? resources?.limits?.['cpu'] ?? '0');
 }
 
 function sharesOf(milliCpus: number): number {

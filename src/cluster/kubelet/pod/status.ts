@@ -1,7 +1,7 @@
 /** The status of a pod, from its spec and an observation. Pure. */
 import type { Container, ContainerState, ContainerStatus, Pod, PodCondition, PodStatus } from '#api/kube/types.ts';
+import { qosClassOf } from '#api/kube/pods.ts';
 import { isoSeconds } from '#lib/clock.ts';
-import { qosClassOf } from '../container/resources.ts';
 import { ephemeralContainersOf, initContainersOf, initFailed, initialized, isSidecar, newest, pastDeadline, restarts } from './observed.ts';
 import type { Observation, ObservedContainer } from './observed.ts';
 import { restartTime } from './plan.ts';

@@ -1,4 +1,5 @@
 /** What a pod, or the template of one, is given where it says nothing, beyond the defaults that the schema carries. */
+import { everyContainer } from '#api/kube/pods.ts';
 import type { Container, EphemeralContainer, LifecycleHandler, PodSpec, Probe, Volume } from '#api/kube/types.ts';
 
 /** Mode 0644, for files of config maps, secrets and the downward API. */
@@ -32,10 +33,6 @@ export function defaultPod(spec: PodSpec): void {
     if (resources?.limits === undefined) continue;
     resources.requests = { ...resources.limits, ...resources.requests };
   }
-}
-
-export function everyContainer(spec: PodSpec): AnyContainer[] {
-  return [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
 }
 
 function defaultContainer(container: AnyContainer, hostNetwork: boolean): void {

@@ -1,6 +1,7 @@
 /** Pods: containers that share a node, a network and volumes. */
 import { isDeepStrictEqual } from 'node:util';
 import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
+import { qosClassOf } from '#api/kube/pods.ts';
 import type { Pod, PodSpec } from '#api/kube/types.ts';
 import { carryMetadata } from '../metadata.ts';
 import { defineResource, restore } from '../resource.ts';
@@ -68,7 +69,7 @@ export const pods = defineResource<Pod>({
     defaultPod(pod.spec);
   },
   prepareForCreate: (pod) => {
-    pod.status = { phase: 'Pending', qosClass: qosClass(pod) };
+    pod.status = { phase: 'Pending', qosClass: qosClassOf(pod) };
   },
   validate: (pod) => validatePodSpec(pod.spec, 'spec'),
   validateUpdate: validatePodUpdate,
@@ -85,15 +86,3 @@ export const pods = defineResource<Pod>({
     'status.nominatedNodeName': pod.status?.nominatedNodeName ?? '',
   }),
 });
-
-/** `Guaranteed` where every limit is asked for in full, `BestEffort` where nothing is, else `Burstable`. */
-export function qosClass(pod: Pod): string {
-  const lists = [...(pod.spec.containers ?? []), ...(pod.spec.initContainers ?? [])].map((container) => container.resources ?? {});
-  const computes = ['cpu', 'memory'] as const;
-  const positive = (quantity: string | undefined): boolean => quantity !== undefined && quantity !== '0';
-  const asked = lists.some(({ limits, requests }) => computes.some((name) => positive(limits?.[name]) || positive(requests?.[name])));
-  if (!asked) return 'BestEffort';
-  const full = lists.every(({ limits, requests }) =>
-    computes.every((name) => positive(limits?.[name]) && (requests?.[name] === undefined || requests[name] === limits?.[name])));
-  return full ? 'Guaranteed' : 'Burstable';
-}
