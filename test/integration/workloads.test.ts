@@ -71,7 +71,8 @@ async function complete(client: KubeClient, revision: string): Promise<Deploymen
 test('a deployment rolls out, updates, rolls back and scales', async (t) => {
   const client = await startWorkloads(t);
   await client.create(deployments, deployment());
-  await complete(client, '1');
+  // What the controller notes of it is no new generation.
+  assert.equal((await complete(client, '1')).metadata.generation, 1);
   assert.deepEqual(await images(client), ['web:1', 'web:1', 'web:1']);
   await patch(client, { template: template('web:2') });
   await complete(client, '2');

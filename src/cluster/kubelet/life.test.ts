@@ -36,6 +36,7 @@ describe('kubelet: life of containers', { skip: whyNoContainers() }, () => {
     const again = await node.until('probed', 'started again', (pod) => first(pod)?.restartCount === 1 && first(pod)?.state?.running !== undefined);
     assert.equal(first(again)!.lastState!.terminated!.exitCode, 137);
     assert.ok(node.events('probed').some((event) => event.startsWith('Unhealthy: Liveness probe failed')));
+    assert.deepEqual([...new Set(node.events('probed').filter((event) => event.startsWith('Killing')))], ['Killing: Container main failed liveness probe, will be restarted']);
     node.api.delete(ref('pods'), 'probed', 'default', 0);
   });
 
@@ -54,6 +55,7 @@ describe('kubelet: life of containers', { skip: whyNoContainers() }, () => {
     });
     const pod = await node.until('web', 'ready', isReady);
     assert.equal(pod.status!.initContainerStatuses![0]!.ready, true);
+    assert.deepEqual(pod.status!.conditions!.filter(({ status, reason, message }) => status === 'True' && (reason ?? message) !== undefined), []);
     assert.equal(await (await fetch(`http://${pod.status!.podIP}:8080/index.html`)).text(), 'hi\n');
     const ended: string[] = [];
     const stop = node.core.containers.observe(({ type, status }) => {

@@ -33,6 +33,8 @@ void test('no address and no node port is given out twice, and both come back wi
   await assert.rejects(admin.create(services, service('far', { clusterIP: '10.1.2.3' })), /does not match the current range/);
   const kept = (await admin.update<KubeObject>(services, service('s0', { type: 'NodePort', selector: { a: 'b' } }))) as unknown as Service;
   assert.deepEqual([kept.spec.clusterIP, kept.spec.ports?.[0]?.nodePort], [clusterIP, nodePort]);
+  const other = { type: 'merge' as const, body: { spec: { clusterIP: '10.96.200.200', clusterIPs: ['10.96.200.200'] } } };
+  await assert.rejects(admin.patch(services, 's0', other, at), /Service "s0" is invalid: spec.clusterIPs\[0\]: Invalid value: \["10.96.200.200"\]: may not change once set/);
   await admin.delete(services, 's0', at);
   const again = (await admin.create(services, service('again', { type: 'NodePort', clusterIP, ports: [{ port: 80, nodePort }] }))) as unknown as Service;
   assert.equal(again.spec.clusterIP, clusterIP);

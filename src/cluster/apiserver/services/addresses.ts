@@ -38,6 +38,8 @@ export function addressPool(core: Core, cidr: Cidr): AddressPool {
         if (before && before.spec.type !== 'ExternalName') clear(service);
       } else if (spec.clusterIP !== 'None') {
         const asked = spec.clusterIP ?? '';
+        // What the Service has stays: validation says so.
+        if (asked !== '' && held.length > 0 && before?.spec.clusterIP !== asked) return;
         const address = asked === '' ? (spec.clusterIPs?.[0] ?? choose(core, cidr, used())) : asked;
         spec.clusterIP = address;
         spec.clusterIPs ??= [address];

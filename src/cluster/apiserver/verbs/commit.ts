@@ -1,6 +1,6 @@
 import type { KubeObject } from '#api/kube/types.ts';
 import type { Core, Objects } from '../core.ts';
-import { CachedObject, encodeStored, withRevision } from '../storage/object.ts';
+import { CachedObject, deepFreeze, encodeStored, withRevision } from '../storage/object.ts';
 import type { AdmissionRequest, Context } from '../types.ts';
 
 export interface Write {
@@ -21,7 +21,11 @@ export interface Write {
  */
 export async function commit(core: Core, objects: Objects, write: Write, context: Context): Promise<CachedObject | undefined> {
   const { key, from, object } = write;
-  if (context.dryRun) return new CachedObject(key, from, withRevision(object ?? write.last?.object as KubeObject, from));
+  if (context.dryRun) {
+    const shown = object ?? (write.last?.object as KubeObject);
+    // What was not written has no version.
+    return new CachedObject(key, from, from === 0 ? deepFreeze(shown) : withRevision(shown, from));
+  }
   const value = object && encodeStored(object);
   if (value) core.caches.remember(value, object);
   const lease = value && (await core.expiry.leaseFor(objects.resource.storage));

@@ -194,6 +194,7 @@ void test('names are generated, checked, and dry runs leave nothing', async (t) 
   await assert.rejects(admin.create(configMaps, configMap('Not_A_Name')), says('invalid', /^ConfigMap "Not_A_Name" is invalid: metadata.name: Invalid value/));
   const dry = await admin.create<KubeObject>(configMaps, configMap('dry'), { dryRun: true });
   assert.ok(dry.metadata.uid);
+  assert.equal(dry.metadata.resourceVersion, undefined);
   await assert.rejects(admin.get(configMaps, 'dry', 'default'), says('not-found', /not found/));
 });
 

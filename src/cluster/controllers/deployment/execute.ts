@@ -59,7 +59,9 @@ function say(events: ControllerContext['events'], deployment: Deployment, set: s
 
 async function noteRevision({ client, signal }: ControllerContext, deployment: Deployment, revision: string): Promise<void> {
   const { name = '', namespace } = deployment.metadata;
-  await client.patch(deploymentsRef, name, { type: 'merge', body: { metadata: { annotations: { [revisionAnnotation]: revision } } } }, { namespace, signal });
+  // By the door of the status: what the controller notes is no new generation of what is wanted.
+  const where = { namespace, subresource: 'status', signal };
+  await client.patch(deploymentsRef, name, { type: 'merge', body: { metadata: { annotations: { [revisionAnnotation]: revision } } } }, where);
 }
 
 async function remove({ client, signal }: ControllerContext, { metadata: { name = '', namespace, uid } }: ReplicaSet): Promise<void> {

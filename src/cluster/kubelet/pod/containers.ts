@@ -114,9 +114,10 @@ export class PodContainers {
   }
 
   /** Begins to stop it; its end is an event like any other. */
-  stop(container: Container, id: string, graceMs: number): void {
+  stop(container: Container, id: string, graceMs: number, message = `Stopping container ${container.name}`): void {
     if (this.#stopping.has(id)) return;
     this.#unprobe(id);
+    this.#node.recorder.pod(this.#pod(), 'Normal', 'Killing', message, container.name);
     const stopping = new Stopping(this.#node, this.#pod(), container, this.#target(container, id), graceMs);
     this.#stopping.set(id, stopping);
     void stopping.done

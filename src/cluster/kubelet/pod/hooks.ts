@@ -46,7 +46,6 @@ export class Stopping {
 
   async #run(pod: Pod, container: Container, target: HandlerTarget, graceMs: number): Promise<void> {
     const { clock, core, recorder } = this.#node;
-    recorder.pod(pod, 'Normal', 'Killing', `Stopping container ${container.name}`, container.name);
     const hook = container.lifecycle?.preStop;
     if (hook && graceMs > 0) {
       const { ok, output } = await Promise.race([runHandler(this.#node, hook, target, graceMs), this.#exited()]);

@@ -8,7 +8,8 @@ export type Operation =
   /** Volumes, sandbox, network. */
   | { type: 'prepare'; cause: string }
   | { type: 'start'; container: string; attempt: number; cause: string }
-  | { type: 'stop'; container: string; id: string; graceMs: number; cause: string }
+  /** `message`: of the event, where it is not the usual one. */
+  | { type: 'stop'; container: string; id: string; graceMs: number; cause: string; message?: string }
   /** Removes one attempt that is over (or was never started). */
   | { type: 'discard'; container: string; id: string; cause: string }
   /** Gives the network back; what the containers left stays. */
@@ -147,12 +148,13 @@ class Planner {
   #keep(container: Container, latest: ObservedContainer): void {
     if (this.#seen.stopping.has(latest.id)) return;
     const graceMs = graceOf(this.#pod, this.#seen);
-    const stop = (cause: string, ms: number): void => void this.#operations.push({ type: 'stop', container: container.name, id: latest.id, graceMs: ms, cause });
+    const stop = (cause: string, ms: number, message: string): void =>
+      void this.#operations.push({ type: 'stop', container: container.name, id: latest.id, graceMs: ms, cause, message: `Container ${container.name} ${message}, will be restarted` });
     const probe = this.#seen.probes.get(latest.id);
     if (probe?.alive === false) {
       const own = (probe.started ? container.livenessProbe : container.startupProbe)?.terminationGracePeriodSeconds;
-      stop('its probe failed', own === undefined ? graceMs : own * 1000);
-    } else if (latest.hash !== hashOf(container)) stop('its definition changed', graceMs);
+      stop('its probe failed', own === undefined ? graceMs : own * 1000, `failed ${probe.started ? 'liveness' : 'startup'} probe`);
+    } else if (latest.hash !== hashOf(container)) stop('its definition changed', graceMs, 'definition changed');
   }
 
   #startAgain(container: Container, latest: ObservedContainer | undefined, allowed: boolean): void {

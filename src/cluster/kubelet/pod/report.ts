@@ -19,8 +19,9 @@ export async function reportStatus(node: NodeContext, pod: Pod, status: PodStatu
   const { name, namespace, uid } = pod.metadata;
   // A strategic patch leaves other writers' conditions alone. Fields that are over must be named.
   const cleared = { ...(pod.status?.reason && !status.reason ? { reason: null, message: null } : {}) };
+  const conditions = (status.conditions ?? []).map((condition) => ({ reason: null, message: null, ...condition }));
   try {
-    await node.client.patch(pods, name!, { type: 'strategic', body: { metadata: { uid }, status: { ...cleared, ...status } } }, { namespace: namespace!, subresource: 'status' });
+    await node.client.patch(pods, name!, { type: 'strategic', body: { metadata: { uid }, status: { ...cleared, ...status, conditions } } }, { namespace: namespace!, subresource: 'status' });
   } catch (error) {
     if (!isFault(error, 'not-found', 'conflict')) throw error;
   }

@@ -218,7 +218,7 @@ export class PodWorker {
         await this.#containers.start(this.#container(operation.container), operation.attempt, { volumes: this.#volumes, objects: this.#objects, facts: this.#facts(), signal: this.#ending.signal });
         return;
       case 'stop':
-        this.#containers.stop(this.#container(operation.container), operation.id, operation.graceMs);
+        this.#containers.stop(this.#container(operation.container), operation.id, operation.graceMs, operation.message);
         return;
       case 'discard':
         return this.#containers.discard(operation.id);

@@ -87,8 +87,6 @@ export class Prober {
       this.#change({ ready: false });
       return false;
     }
-    const { node, pod, container } = this.#options;
-    node.recorder.pod(pod, 'Normal', 'Killing', `Container ${container.name} failed ${kind.toLowerCase()} probe, will be restarted`, container.name);
     this.#change({ alive: false, ready: false });
     return true;
   }
