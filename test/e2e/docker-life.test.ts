@@ -58,6 +58,20 @@ describe('a container\'s life', { skip: whyNoDocker() }, () => {
     assert.equal(await engine.ok('ps', '-aq'), '');
   });
 
+  test('logs of limited size: in several files, read as one, followed from one to the next', async () => {
+    const limits = ['--log-opt', 'max-size=10k', '--log-opt', 'max-file=3'];
+    const script = 'i=0; while [ $i -lt 900 ]; do echo "line $i of many, with something more to fill it"; i=$((i+1)); [ $((i % 50)) = 0 ] && sleep 0.15; done; true';
+    await engine.ok('run', '-d', '--name', 'limited', ...limits, 'bb:1', 'sh', '-c', script);
+    assert.equal(await engine.ok('inspect', '-f', '{{json .HostConfig.LogConfig}}', 'limited'), '{"Type":"json-file","Config":{"max-file":"3","max-size":"10k"}}');
+    const followed = (await finished(engine.spawn('logs', '-f', 'limited'))).stdout.trim().split('\n');
+    assert.deepEqual(followed.map((line) => line.split(' ')[1]), Array.from({ length: 900 }, (_, n) => String(n)));
+    const kept = (await engine.ok('logs', 'limited')).split('\n');
+    assert.ok(kept.length < 900, 'what was rotated away is gone');
+    assert.deepEqual(kept, followed.slice(-kept.length));
+    assert.deepEqual((await engine.ok('logs', '-n', '2', 'limited')).split('\n'), followed.slice(-2));
+    await engine.ok('rm', 'limited');
+  });
+
   test('logs: all, the newest, with times, and followed to the end', async () => {
     await engine.ok('run', '-d', '--name', 'talk', 'bb:1', 'sh', '-c', 'echo one; echo two >&2; sleep 1; echo three');
     const followed = finished(engine.spawn('logs', '-f', 'talk'));

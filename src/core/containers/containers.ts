@@ -48,7 +48,7 @@ export class ConmonContainers implements Containers {
   readonly entries = new Entries();
   readonly #mutex = new KeyedMutex();
   readonly #filters: FilterCache;
-  readonly #closing = new AbortController();
+  readonly closing = new AbortController();
 
   constructor(parts: ContainerParts) {
     this.parts = parts;
@@ -89,6 +89,7 @@ export class ConmonContainers implements Containers {
       bootId: this.parts.bootId,
     };
     if (spec.logPath !== undefined) record.logPath = spec.logPath;
+    if (spec.logLimits !== undefined) record.logLimits = spec.logLimits;
     return record;
   }
 
@@ -122,10 +123,10 @@ export class ConmonContainers implements Containers {
     const { kernel, log } = this.parts;
     const pid = entry.supervision!.conmonPid;
     void kernel.processes
-      .ended(pid, this.#closing.signal)
+      .ended(pid, this.closing.signal)
       .then(() => this.settle(entry))
       .catch((error: unknown) => {
-        if (!this.#closing.signal.aborted) log.error('cannot watch a container', { id: entry.record.id, error });
+        if (!this.closing.signal.aborted) log.error('cannot watch a container', { id: entry.record.id, error });
       });
   }
 
@@ -303,7 +304,7 @@ export class ConmonContainers implements Containers {
   }
 
   close(): Promise<void> {
-    this.#closing.abort();
+    this.closing.abort();
     return Promise.resolve();
   }
 

@@ -3,12 +3,13 @@
  * simulations. They keep the contract (order of states, exits, events, streams); they confine nothing. Output is
  * written to the log in conmon's form, all of it as whole lines.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, rmSync } from 'node:fs';
 import { deferred } from '#lib/async.ts';
 import type { Deferred } from '#lib/async.ts';
 import { isoTime } from '#lib/clock.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
+import { logSize, rotateLog } from '#core/logs/files.ts';
 import type { CgroupLimits, CgroupUsage } from '#sys/cgroup/types.ts';
 import { FakeProcess } from './fake-process.ts';
 import type { FakePrograms } from './fake-process.ts';
@@ -70,6 +71,8 @@ export class FakeContainers implements Containers {
     const time = isoTime(this.#clock.now()).replace('Z', '000000+00:00');
     const lines = data.toString().replace(/\n$/, '').split('\n');
     appendFileSync(spec.logPath, lines.map((line) => `${time} ${stream} F ${line}\n`).join(''));
+    const { logPath, logLimits } = spec;
+    if (logLimits && logSize(logPath) >= logLimits.bytes) rotateLog(logPath, logLimits.files, () => rmSync(logPath));
   }
 
   #end(entry: Entry, code: number): void {

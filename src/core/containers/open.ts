@@ -6,6 +6,7 @@ import type { OpenRecords } from '#core/store/records.types.ts';
 import type { Kernel } from '#sys/types.ts';
 import { ConmonContainers } from './containers.ts';
 import type { ContainerRecord } from './record.ts';
+import { keepLogs } from './log-keeper.ts';
 import { recover } from './recover.ts';
 import { openRuntime } from './runtime.ts';
 import { specHost } from './spec/host.ts';
@@ -46,5 +47,6 @@ export async function openContainers(options: ContainersOptions): Promise<Contai
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
   });
   await recover(containers.parts, containers);
+  keepLogs(containers.parts, containers.entries, containers.closing.signal);
   return containers;
 }

@@ -1,4 +1,5 @@
 /** What is kept of a container in the store. Pids, exit codes and sockets are in the bundle, where conmon puts them. */
+import type { LogLimits } from '#core/logs/files.ts';
 import type { ContainerStatus, Exit } from './types.ts';
 
 export interface ContainerRecord {
@@ -10,6 +11,7 @@ export interface ContainerRecord {
   paused?: boolean;
   exit?: Exit;
   logPath?: string;
+  logLimits?: LogLimits;
   cgroup: string;
   /** What a root exec of it keeps, where the exec does not say. */
   capabilities: readonly string[];

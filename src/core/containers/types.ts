@@ -8,6 +8,7 @@
  * runtime's state and the bundle, not the log nor the snapshot: those are the caller's.
  * Containers, their logs and exit codes outlive the daemon: `openContainers` finds them again.
  */
+import type { LogLimits } from '#core/logs/files.ts';
 import type { CgroupLimits, CgroupUsage } from '#sys/cgroup/types.ts';
 
 export interface Containers {
@@ -107,6 +108,8 @@ export interface ContainerSpec {
   stdinOnce?: boolean;
   /** conmon's k8s-file log; none where undefined. */
   logPath?: string;
+  /** Looked after while it runs; a file may be larger by what is written between two looks. One file of any size where undefined. */
+  logLimits?: LogLimits;
   oomScoreAdj?: number;
 }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { removeLog, rotateLog } from './files.ts';
 import { createLogs } from './read.ts';
 import type { LogEntry, LogOptions } from './types.ts';
 
@@ -105,5 +106,67 @@ describe('logs', () => {
     await sleep(20);
     abort.abort();
     assert.deepEqual(await seen, []);
+  });
+
+  /** A log in several files, the oldest lines first; what is written goes to the last. */
+  const writeFiles = (name: string, ...texts: string[]): string => {
+    const path = join(directory, name);
+    texts.toReversed().forEach((text, number) => writeFileSync(number === 0 ? path : `${path}.${number}`, text));
+    return path;
+  };
+  const numbers = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, n) => `stdout:${from + n}\n`);
+  const records = (from: number, to: number): string => Array.from({ length: to - from }, (_, n) => record(from + n, 'stdout', 'F', String(from + n))).join('');
+
+  it('reads a log of several files as one, from any end', async () => {
+    const path = writeFiles('files', records(0, 10), records(10, 20), records(20, 25));
+    assert.deepEqual(await collect(path), numbers(0, 25));
+    for (const tail of [0, 1, 5, 6, 15, 16, 24, 25, 26]) assert.deepEqual(await collect(path, { tail }), numbers(Math.max(0, 25 - tail), 25), `tail ${tail}`);
+    const torn = writeFiles('torn-files', record(1, 'stdout', 'F', 'a') + record(2, 'stdout', 'P', 'b'), record(2, 'stdout', 'F', 'c') + record(3, 'stdout', 'F', 'd'));
+    assert.deepEqual(await collect(torn, { tail: 2 }), ['stdout:bc\n', 'stdout:d\n'], 'a line over two files is one');
+    writeFileSync(path, '');
+    assert.deepEqual(await collect(path, { tail: 3 }), numbers(17, 20), 'the newest has just begun');
+  });
+
+  it('keeps as many files as were asked for, and none is read twice before the writer has let go', async () => {
+    const path = writeFiles('rotated', records(0, 3));
+    let told = rotateLog(path, 3, () => {});
+    assert.deepEqual(await collect(path), numbers(0, 3));
+    assert.equal(rotateLog(path, 3, () => assert.fail('it was told'), told), told);
+    for (let n = 3; n < 9; n += 3) {
+      rmSync(path);
+      writeFileSync(path, records(n, n + 3));
+      told = rotateLog(path, 3, () => {}, told);
+    }
+    rmSync(path);
+    writeFileSync(path, records(9, 10));
+    assert.deepEqual(await collect(path), numbers(3, 10));
+    rotateLog(path, 1, () => rmSync(path));
+    removeLog(path);
+    assert.deepEqual(readdirSync(directory).filter((name) => name.startsWith('rotated')), []);
+  });
+
+  it('follows from file to file, however many are begun between two looks', async () => {
+    const path = writeFiles('followed', records(0, 2), records(2, 4));
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const entry of logs.read(path, { tail: 3, follow: { ended, signal: new AbortController().signal } })) seen.push(`${entry.stream}:${entry.data.toString()}`);
+    })();
+    const until = async (count: number): Promise<void> => {
+      for (let i = 0; i < 500 && seen.length < count; i++) await sleep(10);
+    };
+    await until(3);
+    for (let n = 4; n < 20; n++) {
+      rotateLog(path, 4, () => {});
+      // The writer's last lines come when the file has its second name already.
+      appendFileSync(path, records(n, n + 1));
+      rmSync(path);
+      writeFileSync(path, '');
+      if (n % 3 === 0) await until(n - 1);
+    }
+    appendFileSync(path, records(20, 21));
+    end();
+    await reading;
+    assert.deepEqual(seen, numbers(1, 21));
   });
 });

@@ -1,6 +1,7 @@
 /**
  * Logs: what containers printed, in conmon's k8s-file form (docker.md §7.6), read for both doors.
- * A line that conmon cut into partial records reads as one entry, up to 16 KiB a piece.
+ * A line that conmon cut into partial records reads as one entry, up to 16 KiB a piece. A log with limits is *rotated*: it
+ * is several files (`files.ts`), read as one; who follows it goes from each to the next. What was rotated away is gone.
  */
 export interface Logs {
   /** Entries in order. Ends at the end of the log, or with `follow` when `until` ends and all was read. */

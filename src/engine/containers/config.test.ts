@@ -12,6 +12,7 @@ import { portMap, portRequests } from './ports.ts';
 import { seededRandom } from '#lib/random.ts';
 import type { ContainerRecord } from './record.ts';
 import { resourceSpec } from './spec.ts';
+import { logLimitsOf } from './log-config.ts';
 
 const id = 'ab'.repeat(32);
 const crunHost = { runtimes: ['crun'], cgroupVersion: 2 } as const;
@@ -51,7 +52,14 @@ test('each field of a HostConfig works or is refused by name', () => {
     [{ StorageOpt: { size: '1G' } }, /--storage-opt/],
     [{ UsernsMode: 'private' }, /--userns/],
     [{ LogConfig: { Type: 'gelf' } }, /no log driver named 'gelf'/],
-    [{ LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } } }, /--log-opt max-size/],
+    [{ LogConfig: { Type: 'json-file', Config: { tag: 'x' } } }, /log option tag \(--log-opt\) is not implemented/],
+    [{ LogConfig: { Config: { compress: 'true' } } }, /log option compress=true \(--log-opt\) is not implemented/],
+    [{ LogConfig: { Config: { 'max-siez': '1m' } } }, /unknown log opt 'max-siez' for json-file log driver/],
+    [{ LogConfig: { Type: 'none', Config: { 'max-size': '1m' } } }, /unknown log opt 'max-size' for none log driver/],
+    [{ LogConfig: { Config: { 'max-size': 'large' } } }, /invalid max-size "large"/],
+    [{ LogConfig: { Config: { 'max-size': '0' } } }, /max-size must be a positive number/],
+    [{ LogConfig: { Config: { 'max-file': '0' } } }, /max-file cannot be less than 1/],
+    [{ LogConfig: { Config: { 'max-file': '101' } } }, /max-file 101 is over the limit of 100/],
     [{ Runtime: 'kata' }, /invalid runtime name: kata/],
     [{ IpcMode: 'odd' }, /invalid IPC mode: odd/],
     [{ AutoRemove: true, RestartPolicy: { Name: 'always' } }, /can't create 'AutoRemove' container with restart policy/],
@@ -143,4 +151,13 @@ test('detach keys are found across pieces, and what only begins like them passes
   assert.deepEqual(feed([17]), [[], true]);
   assert.deepEqual(parseDetachKeys('ctrl-a,d'), [1, 100]);
   assert.throws(() => parseDetachKeys('ctrl-é'), /Invalid detach keys/);
+});
+
+test('log options give the limits of a log, in Docker\'s decimal sizes', () => {
+  const of = (Type: string, Config: Record<string, string>) => logLimitsOf({ LogConfig: { Type, Config } });
+  assert.equal(of('json-file', {}), undefined);
+  assert.equal(of('json-file', { 'max-file': '3', 'max-size': '-1' }), undefined);
+  assert.deepEqual(of('json-file', { 'max-size': '10m' }), { bytes: 10_000_000, files: 1 });
+  assert.deepEqual(of('json-file', { 'max-size': '1.5kb', 'max-file': '3', compress: 'false' }), { bytes: 1500, files: 3 });
+  assert.deepEqual(of('local', {}), { bytes: 20_000_000, files: 5 });
 });

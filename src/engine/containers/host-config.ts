@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { HostConfig, RestartPolicy } from '#api/docker/host-config.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
 import { Fault } from '#lib/errors.ts';
+import { checkLog } from './log-config.ts';
 
 /** What is there in Docker, and not here: field -> how it is asked for. */
 const refused: readonly [(h: HostConfig) => boolean, string][] = [
@@ -22,9 +23,6 @@ const refused: readonly [(h: HostConfig) => boolean, string][] = [
 function throttles(h: HostConfig): number {
   return [h.BlkioDeviceReadBps, h.BlkioDeviceWriteBps, h.BlkioDeviceReadIOps, h.BlkioDeviceWriteIOps].reduce((n, list) => n + (list?.length ?? 0), 0);
 }
-
-/** Log drivers that read as json-file does; the others write elsewhere, or need what Gantry has not. */
-const logDrivers = ['json-file', 'local', 'none'];
 
 const ulimitNames = ['core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack'];
 
@@ -180,12 +178,4 @@ function parseSeccomp(value: string): 'unconfined' | object | undefined {
     // falls through to the refusal
   }
   throw new Fault('invalid', 'Decoding seccomp profile failed: it must be a JSON object');
-}
-
-function checkLog(h: HostConfig): { Type: string; Config: Record<string, string> } {
-  const type = h.LogConfig?.Type || 'json-file';
-  const options = Object.keys(h.LogConfig?.Config ?? {});
-  if (!logDrivers.includes(type)) throw new Fault('invalid', `logger: no log driver named '${type}' is registered; Gantry has ${logDrivers.join(', ')}`);
-  if (options.length > 0) throw new Fault('not-implemented', `log options (--log-opt ${options.join(', ')}) are not implemented by Gantry`);
-  return { Type: type, Config: {} };
 }

@@ -10,6 +10,7 @@ import { Fault, codeOf, isFault } from '#lib/errors.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import type { ContainerContext } from './context.ts';
 import { logPathOf, owner } from './context.ts';
+import { logLimitsOf } from './log-config.ts';
 import { hostnameOf } from './etc-files.ts';
 import { checkSecurity } from './host-config.ts';
 import { defaultPath } from './merge-config.ts';
@@ -73,6 +74,7 @@ export async function runSpec(context: ContainerContext, record: ContainerRecord
     stdin: config.OpenStdin ?? false,
     stdinOnce: config.StdinOnce ?? false,
     logPath: logPathOf(context, record),
+    logLimits: logLimitsOf(host),
     oomScoreAdj: host.OomScoreAdj ?? 0,
   };
 }

@@ -10,6 +10,7 @@ import { isoTime } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import { listContainers } from '../containers/list.ts';
+import { logDrivers } from '../containers/log-config.ts';
 import { isRunning } from '../containers/record.ts';
 import { listImages } from '../images/list.ts';
 import { layerBytes } from '../images/remove.ts';
@@ -64,7 +65,7 @@ export class SystemBackend {
       Images: images.list().length,
       Driver: 'overlay2',
       DriverStatus: [['Backing Filesystem', 'overlayfs'], ['Supports d_type', 'true']],
-      Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file', 'local', 'none'] },
+      Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: [...logDrivers] },
       ...hostAbilities,
       Debug: false,
       NFd: 0,

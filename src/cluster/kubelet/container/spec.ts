@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Container, Pod } from '#api/kube/types.ts';
 import type { Image } from '#core/images/types.ts';
 import type { ContainerSpec, MountSpec } from '#core/containers/types.ts';
+import type { LogLimits } from '#core/logs/files.ts';
 import type { Sandbox } from '#core/sandboxes/types.ts';
 import { resolveUser } from '#core/containers/user.ts';
 import { Fault, messageOf } from '#lib/errors.ts';
@@ -18,6 +19,9 @@ import { checkNonRoot, containerSecurity } from './security.ts';
 import type { ContainerSecurity } from './security.ts';
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The kubelet's containerLogMaxSize and containerLogMaxFiles, at their defaults. */
+const logLimits: LogLimits = { bytes: 10 * 1024 * 1024, files: 5 };
 
 export interface AttemptInput {
   node: NodeContext;
@@ -82,6 +86,7 @@ export function buildContainerSpec(input: AttemptInput): ContainerSpec {
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     logPath: input.logPath,
+    logLimits,
     oomScoreAdj: oomScoreAdj(pod, container, node.allocatable.memoryBytes),
   };
   return built;

@@ -3,6 +3,7 @@ import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'nod
 import { dirname, join } from 'node:path';
 import type { Container, Pod } from '#api/kube/types.ts';
 import type { ContainerStatus } from '#core/containers/types.ts';
+import { removeLog } from '#core/logs/files.ts';
 import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import { hex } from '#lib/random.ts';
 import { buildEnvironment } from '../container/environment.ts';
@@ -122,7 +123,7 @@ export async function discardAttempt(node: NodePlace, id: string): Promise<void>
   const logPath = node.core.containers.get(id)?.logPath;
   await node.core.containers.remove(id);
   await node.core.snapshots.remove(id);
-  if (logPath !== undefined) rmSync(logPath, { force: true });
+  if (logPath !== undefined) removeLog(logPath);
 }
 
 /** What an ended container says of its end: its termination message, or the end of its log where that is asked for. */

@@ -13,6 +13,11 @@ export function resizeTerminal(fifo: string, size: TerminalSize): void {
   command(fifo, `1 ${size.rows} ${size.columns}\n`);
 }
 
+/** Has conmon begin a new log file in the place of the one that is there. `conflict` where the supervisor is gone. */
+export function reopenLog(fifo: string): void {
+  command(fifo, '2 0 0\n');
+}
+
 function command(fifo: string, line: string): void {
   try {
     const fd = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
