@@ -1,6 +1,6 @@
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
-import type { KubeClient, ResourceRef, WatchEvent, WatchOptions } from '#client/kube/types.ts';
+import type { KubeClient, ListOptions, ResourceRef, WatchEvent, WatchOptions } from '#client/kube/types.ts';
 import type { Chance } from './chance.ts';
 import type { Faults } from './faults.ts';
 import { slowest } from './faults.ts';
@@ -15,28 +15,35 @@ export interface Served {
 export interface FaultyClientOptions {
   /** Undefined while there is no server. */
   server: () => Served | undefined;
-  clock: Clock;
+  /** Of the process that asks; killed, it hears no answer and no event any more. */
+  clock: Clock & { dead?: boolean };
   chance: Chance;
   faults: Faults;
   /** From another machine: an answer may be lost on its way. */
   remote: boolean;
+  /** Hears up to which revision of a resource the client was told. */
+  told?: (ref: ResourceRef, revision: number) => void;
 }
 
 /** A client whose requests and watches fail as those over a network do. */
 export function faultyClient(options: FaultyClientOptions): KubeClient {
-  const { server, clock, chance, faults, remote } = options;
+  const { server, clock, chance, faults, remote, told } = options;
   const call = async <T>(run: (client: KubeClient) => Promise<T>): Promise<T> => {
     if (chance.happens(faults.request.slow)) await clock.sleep(chance.between(1, slowest.request));
     if (chance.happens(faults.request.refused)) throw new Fault('unavailable', 'the request was refused; try again');
     const served = serverOf(server);
     const lost = remote && chance.happens(faults.request.lost);
-    const answer = await Promise.race([run(served.client), served.died]);
+    const answer = await Promise.race([run(served.client), served.died]).finally(() => silenceIfDead(clock));
     if (lost) throw new Fault('unavailable', 'the connection broke before the answer');
     return answer;
   };
   return {
     get: (ref, name, namespace, more) => call((client) => client.get(ref, name, namespace, more)),
-    list: (ref, more) => call((client) => client.list(ref, more)),
+    list: async <T>(ref: ResourceRef, more?: ListOptions) => {
+      const listed = await call((client) => client.list<T>(ref, more));
+      told?.(ref, Number(listed.metadata.resourceVersion));
+      return listed;
+    },
     create: (ref, object, more) => call((client) => client.create(ref, object, more)),
     update: (ref, object, more) => call((client) => client.update(ref, object, more)),
     patch: (ref, name, patch, more) => call((client) => client.patch(ref, name, patch, more)),
@@ -47,20 +54,24 @@ export function faultyClient(options: FaultyClientOptions): KubeClient {
   };
 }
 
+function silenceIfDead({ dead }: { dead?: boolean }): Promise<void> | undefined {
+  return dead ? new Promise<never>(() => {}) : undefined;
+}
+
 function serverOf(server: () => Served | undefined): Served {
   const served = server();
   if (!served) throw new Fault('unavailable', 'the API server does not run');
   return served;
 }
 
-async function* watch<T>({ server, clock, chance, faults }: FaultyClientOptions, ref: ResourceRef, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+async function* watch<T>({ server, clock, chance, faults, told }: FaultyClientOptions, ref: ResourceRef, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
   if (chance.happens(faults.request.refused)) throw new Fault('unavailable', 'the watch was refused; try again');
   if (chance.happens(faults.watch.expired)) throw new Fault('expired', 'too old resource version');
   const { client, died } = serverOf(server);
   const events = client.watch<T>(ref, options)[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const next = await Promise.race([events.next(), died]);
+      const next = await Promise.race([events.next(), died]).finally(() => silenceIfDead(clock));
       if (next.done === true) return;
       if (chance.happens(faults.watch.slow)) await clock.sleep(chance.between(1, slowest.watch), options.signal);
       if (chance.happens(faults.watch.expired)) throw new Fault('expired', 'the watch fell behind; list again');
@@ -69,6 +80,7 @@ async function* watch<T>({ server, clock, chance, faults }: FaultyClientOptions,
         if (chance.happens(0.5)) return;
         throw new Fault('unavailable', 'the watch broke');
       }
+      told?.(ref, Number((next.value.object as { metadata: { resourceVersion?: string } }).metadata.resourceVersion));
       yield next.value;
       if (chance.happens(faults.watch.repeated)) yield next.value;
     }

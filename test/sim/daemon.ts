@@ -1,7 +1,7 @@
 import { Fault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Clock } from '#lib/clock.ts';
-import type { KubeClient } from '#client/kube/types.ts';
+import type { KubeClient, ResourceRef } from '#client/kube/types.ts';
 import type { OpenServer } from '#cluster/apiserver/open.ts';
 import { openServer } from '#cluster/apiserver/open.ts';
 import type { ServiceAccountKeys } from '#cluster/apiserver/pki/service-account-keys.ts';
@@ -27,10 +27,11 @@ export interface DaemonOptions {
   keys: ServiceAccountKeys;
   /** Hears of what a watch must not tell. */
   say: (problem: string) => void;
+  /** Hears up to which revision of a resource the controllers were told. */
+  told: (ref: ResourceRef, revision: number) => void;
 }
 
 interface Running extends Served {
-  clock: ProcessClock;
   store: Store;
   open: OpenServer;
   stop: AbortController;
@@ -47,7 +48,11 @@ const clusterCa = '-----BEGIN CERTIFICATE-----\nsimulated\n-----END CERTIFICATE-
 export class SimDaemon {
   readonly #options: DaemonOptions;
   #running: Running | undefined;
+  /** The one that is on its way out: it has the store still. */
+  #leaving: { running: Running; gone: Promise<void> } | undefined;
+  #killOpening: (() => void) | undefined;
   #wanted = false;
+  #starting = false;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -72,7 +77,10 @@ export class SimDaemon {
   /** Starts it, trying again until it runs or is not wanted any more. */
   async start(): Promise<void> {
     this.#wanted = true;
+    if (this.#starting) return;
+    this.#starting = true;
     while (this.#wanted && !this.#running) {
+      await this.#leaving?.gone;
       try {
         await this.#open();
       } catch (error) {
@@ -80,26 +88,30 @@ export class SimDaemon {
         await this.#options.clock.sleep(restartMs);
       }
     }
+    this.#starting = false;
   }
 
   /** Drops it in the middle of whatever it does. */
   kill(): void {
     this.#wanted = false;
+    this.#killOpening?.();
     this.#running?.kill();
     this.#running = undefined;
+    this.#leaving?.running.kill();
+    this.#leaving = undefined;
   }
 
-  /** Ends it in order; resolves when all work has ended. */
+  /** Ends it in order; resolves when all work has ended, or it was killed over that. */
   async stop(): Promise<void> {
     this.#wanted = false;
+    this.#killOpening?.();
     const running = this.#running;
-    if (!running) return;
+    if (!running) return this.#leaving?.gone;
     this.#running = undefined;
-    running.stop.abort();
-    await running.parts;
-    await running.open.close();
-    await running.store.close();
-    running.kill();
+    const leaving = { running, gone: Promise.race([end(running), running.died.catch(() => {})]) };
+    this.#leaving = leaving;
+    await leaving.gone;
+    if (this.#leaving === leaving) this.#leaving = undefined;
   }
 
   async #open(): Promise<void> {
@@ -114,30 +126,41 @@ export class SimDaemon {
       clock.kill();
       died.reject(new Fault('unavailable', 'the API server was killed'));
     };
+    this.#killOpening = kill;
     try {
-      const open = await openServer({ store, clock, random, log, serviceCidr: '10.96.0.0/16', keys, clusterCa });
-      await open.publish(address);
+      const open = await Promise.race([openServer({ store, clock, random, log, serviceCidr: '10.96.0.0/16', keys, clusterCa }), died.promise]);
+      await Promise.race([open.publish(address), died.promise]);
       const stop = new AbortController();
       const parts = this.#startParts(open, clock, stop.signal);
       const client = orderedWatches(open.localClient({ name: 'sim', groups: ['system:masters'] }), this.#options.say);
-      this.#running = { clock, store: real, open, stop, parts, client, died: died.promise, kill };
+      this.#running = { store: real, open, stop, parts, client, died: died.promise, kill };
     } catch (error) {
       kill();
       throw error;
+    } finally {
+      this.#killOpening = undefined;
     }
   }
 
   #startParts(open: OpenServer, clock: ProcessClock, signal: AbortSignal): Promise<unknown> {
-    const { chance, faults, log } = this.#options;
+    const { chance, faults, log, told } = this.#options;
     const { random } = chance;
     const never = new Promise<never>(() => {});
-    const clientOf = (name: string): KubeClient => {
+    const clientOf = (name: string, hear?: DaemonOptions['told']): KubeClient => {
       const client = orderedWatches(open.localClient({ name: `system:${name}`, groups: ['system:masters'] }), this.#options.say);
-      return faultyClient({ server: () => ({ client, died: never }), clock, chance, faults, remote: false });
+      return faultyClient({ server: () => ({ client, died: never }), clock, chance, faults, remote: false, told: hear });
     };
     return Promise.all([
-      startControllers({ client: clientOf('kube-controller-manager'), clock, log, random, signal, rootCa: clusterCa }),
+      startControllers({ client: clientOf('kube-controller-manager', told), clock, log, random, signal, rootCa: clusterCa }),
       startScheduler({ client: clientOf('kube-scheduler'), clock, log, random, signal }),
     ]);
   }
+}
+
+async function end({ stop, parts, open, store, kill }: Running): Promise<void> {
+  stop.abort();
+  await parts;
+  await open.close();
+  await store.close();
+  kill();
 }

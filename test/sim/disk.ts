@@ -8,9 +8,10 @@ import type { ProcessClock } from './process-clock.ts';
 /** What outlives the daemon: the store's records. Tells of each commit as it becomes durable. */
 export class SimDisk {
   readonly #kept = new MemoryDisk();
-  readonly #onCommit: (records: readonly StoredRecord[]) => void;
+  readonly #onCommit: (records: readonly StoredRecord[]) => boolean;
 
-  constructor(onCommit: (records: readonly StoredRecord[]) => void) {
+  /** @param onCommit says whether the world may go on; one that writes for ever in no time is stopped by its disk */
+  constructor(onCommit: (records: readonly StoredRecord[]) => boolean) {
     this.#onCommit = onCommit;
   }
 
@@ -29,7 +30,7 @@ export class SimDisk {
         await pause();
         if (chance.happens(faults.store.diskFull)) throw new Error('ENOSPC: no space left on device');
         await kept.commit(batch);
-        this.#onCommit(batch.records);
+        if (!this.#onCommit(batch.records)) await new Promise<never>(() => {});
         await pause();
       },
       compact: async (revision, newest, dropped) => {

@@ -4,18 +4,25 @@ import type { Clock } from '#lib/clock.ts';
 import { controllerOf } from '#cluster/machinery/owners.ts';
 import { isActivePod, isReadyPod } from '#cluster/machinery/pods.ts';
 import { leeway, wantedOf } from '#cluster/controllers/deployment/numbers.ts';
+import type { Faults } from './faults.ts';
 import type { StoredRecord } from '#core/store/mvcc/backend.ts';
 
-/**
- * How far behind a controller may be, in milliseconds, where something goes wrong on the way: what was wanted this long
- * ago may still be acted upon.
- */
-const behindMs = 60_000;
+/** What a controller was told last is acted upon for this long, in milliseconds; longer where requests or the disk are slow. */
+const actingMs = 2000;
+const actingSlowlyMs = 30_000;
+/** What pods lose shows in their sets, and is told to who reads those, within this, in milliseconds. */
+const troubleMs = 60_000;
+/** Writes without any time passing, at most. */
+const mostInNoTime = 2000;
 const revisionAnnotation = 'deployment.kubernetes.io/revision';
 const keysThatBeat = /^\/registry\/(leases\.coordination\.k8s\.io|nodes|events)\//;
 
+type Sized = 'deployments' | 'replicasets';
+
 interface Wanted {
-  at: number;
+  revision: number;
+  /** When the controllers were told of what came after. */
+  leftAt: number | undefined;
   /** Most pods that may be, fewest that must be available. */
   most: number;
   least: number;
@@ -33,14 +40,25 @@ export class History {
   readonly #sets = new Map<string, ReplicaSet>();
   readonly #deployments = new Map<string, Deployment>();
   /** By uid: what was wanted of a deployment, or of a set, newest last. */
-  readonly #wanted = new Map<string, Wanted[]>();
+  readonly #wantedOf = { deployments: new Map<string, Wanted[]>(), replicasets: new Map<string, Wanted[]>() };
   readonly #nodeOf = new Map<string, string>();
   readonly #troubled = new Map<string, number>();
   readonly #lastChanged = new Map<string, number>();
   #revision = 0;
+  #instant = { at: 0, commits: 0 };
 
-  constructor(clock: Clock) {
+  readonly #reachMs: number;
+
+  constructor(clock: Clock, { request, store }: Faults) {
     this.#clock = clock;
+    this.#reachMs = request.slow > 0 || store.slow > 0 ? actingSlowlyMs : actingMs;
+  }
+
+  /** The controllers were told of all changes to a resource up to a revision. */
+  told(resource: string, revision: number): void {
+    for (const wanted of this.#wantedOf[resource as Sized]?.values() ?? []) {
+      for (const [i, one] of wanted.entries()) if ((wanted[i + 1]?.revision ?? Infinity) <= revision) one.leftAt ??= this.#clock.now();
+    }
   }
 
   get hash(): string {
@@ -56,7 +74,7 @@ export class History {
     this.#hash.update(line);
   }
 
-  readonly onCommit = (records: readonly StoredRecord[]): void => {
+  readonly onCommit = (records: readonly StoredRecord[]): boolean => {
     for (const record of records) {
       this.#hash.update(`${record.revision}.${record.sub} ${record.key} ${record.deleted}`).update(record.value);
       if (record.sub === 0 && record.revision !== this.#revision + 1) this.#problem(`revision ${record.revision} follows ${this.#revision}`);
@@ -69,7 +87,16 @@ export class History {
       else if (folder === 'replicasets.apps') this.#onSet(record.key, objectOf<ReplicaSet>(record));
       else if (folder === 'deployments.apps') this.#onDeployment(record.key, objectOf<Deployment>(record));
     }
+    return this.#isInTime(records.length);
   };
+
+  #isInTime(count: number): boolean {
+    const now = this.#clock.now();
+    this.#instant = this.#instant.at === now ? { at: now, commits: this.#instant.commits + count } : { at: now, commits: count };
+    if (this.#instant.commits < mostInNoTime) return true;
+    this.#problem(`${mostInNoTime} writes in no time, of late of ${this.changedSince(now).slice(-5).join(', ')}`);
+    return false;
+  }
 
   #problem(what: string): void {
     this.problems.push(`at ${((this.#clock.now() - Date.UTC(2026, 0, 1)) / 1000).toFixed(3)}s, revision ${this.#revision}: ${what}`);
@@ -100,7 +127,7 @@ export class History {
 
   #onPodCreated(key: string, pod: Pod): void {
     const owner = controllerOf(pod);
-    const wanted = owner?.kind === 'ReplicaSet' ? this.#recently(owner.uid) : [];
+    const wanted = owner?.kind === 'ReplicaSet' ? this.#recently('replicasets', owner.uid) : [];
     if (!owner || wanted.length === 0) return;
     const most = Math.max(...wanted.map((one) => one.most));
     const active = this.#activePods(owner.uid).length;
@@ -128,7 +155,7 @@ export class History {
     const uid = set.metadata.uid ?? '';
     const size = set.spec.replicas ?? 1;
     const was = before?.metadata.uid === uid ? before.spec.replicas ?? 1 : 0;
-    if (size !== was || !before) this.#want(uid, { most: size, least: 0 });
+    if (size !== was || !before) this.#want('replicasets', uid, { most: size, least: 0 });
     if (before?.metadata.uid === uid) this.#refuseOlderRevision(key, before, set);
     const owner = controllerOf(set);
     if (owner?.kind === 'Deployment' && before?.metadata.uid === uid && controllerOf(before)?.uid === owner.uid) this.#onResized(key, owner.uid, was, size);
@@ -137,7 +164,7 @@ export class History {
 
   /** The deployment controller made a set larger or smaller. */
   #onResized(key: string, deployment: string, was: number, size: number): void {
-    const wanted = this.#recently(deployment);
+    const wanted = this.#recently('deployments', deployment);
     if (wanted.length === 0 || was === size) return;
     const sets = [...this.#sets.values()].filter((set) => controllerOf(set)?.uid === deployment);
     if (size > was) {
@@ -147,7 +174,7 @@ export class History {
       return;
     }
     // What broke or was taken away meanwhile is not the controller's doing.
-    if (this.#clock.now() - (this.#troubled.get(deployment) ?? -Infinity) < behindMs) return;
+    if (this.#clock.now() - (this.#troubled.get(deployment) ?? -Infinity) < troubleMs) return;
     const least = Math.min(...wanted.map((one) => one.least));
     const own = this.#activePods(this.#sets.get(key)?.metadata.uid ?? '').filter(isReadyPod).length;
     // What it gave up did not serve.
@@ -167,7 +194,7 @@ export class History {
     const wanted = wantedOf(deployment);
     const { surge, unavailable } = leeway(deployment);
     const rolling = deployment.spec.strategy?.type !== 'Recreate';
-    this.#want(uid, { most: wanted + surge, least: rolling ? wanted - unavailable : 0 });
+    this.#want('deployments', uid, { most: wanted + surge, least: rolling ? wanted - unavailable : 0 });
     if (before?.metadata.uid === uid) this.#refuseOlderRevision(key, before, deployment);
   }
 
@@ -176,18 +203,17 @@ export class History {
     if (revision(after) < revision(before)) this.#problem(`${key} went from revision ${revision(before)} to ${revision(after)}`);
   }
 
-  #want(uid: string, wanted: Omit<Wanted, 'at'>): void {
-    const all = this.#wanted.get(uid) ?? [];
+  #want(resource: Sized, uid: string, wanted: Pick<Wanted, 'most' | 'least'>): void {
+    const all = this.#wantedOf[resource].get(uid) ?? [];
     const last = all.at(-1);
     if (last?.most === wanted.most && last.least === wanted.least) return;
-    this.#wanted.set(uid, [...all, { ...wanted, at: this.#clock.now() }]);
+    this.#wantedOf[resource].set(uid, [...all, { ...wanted, revision: this.#revision, leftAt: undefined }]);
   }
 
-  /** What was wanted at any time within the reach of a controller that is behind. */
-  #recently(uid: string): Wanted[] {
-    const all = this.#wanted.get(uid) ?? [];
-    const since = this.#clock.now() - behindMs;
-    return all.filter((_, i) => (all[i + 1]?.at ?? Infinity) >= since);
+  /** What was wanted by anything that a controller may still act upon. */
+  #recently(resource: Sized, uid: string): Wanted[] {
+    const since = this.#clock.now() - this.#reachMs;
+    return (this.#wantedOf[resource].get(uid) ?? []).filter(({ leftAt }) => leftAt === undefined || leftAt >= since);
   }
 }
 

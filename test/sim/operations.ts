@@ -57,8 +57,8 @@ const weights: Record<Operation['do'], number> = {
   'join-node': 2, cordon: 2, uncordon: 2, drain: 2, 'kill-daemon': 3, 'restart-daemon': 2, compact: 1,
 };
 
-/** Longest pause between two operations, in milliseconds. */
-const longestPauseMs = 8000;
+/** Longest pauses between two operations, in milliseconds: of them each world has one. */
+const longestPausesMs = [600, 3000, 8000] as const;
 const shortestPlan = 10;
 const longestPlan = 45;
 
@@ -67,6 +67,7 @@ export function planOperations(seed: number): Operation[] {
   // Each world has its own mix: some kinds are much more frequent, some do not happen.
   const mix = Object.entries(weights).flatMap(([name, weight]) => Array<Operation['do']>(Math.round(weight * chance.pick([0, 1, 1, 1, 3]))).fill(name as Operation['do']));
   const count = chance.between(shortestPlan, longestPlan);
+  const longestPauseMs = chance.pick(longestPausesMs);
   const operations: Operation[] = [];
   let atMs = 2000;
   for (let i = 0; i < count; i++) {

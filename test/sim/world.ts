@@ -74,7 +74,7 @@ class World {
   readonly #options: WorldOptions;
   readonly #clock = new VirtualClock();
   readonly #startedAt = this.#clock.now();
-  readonly #history = new History(this.#clock);
+  readonly #history: History;
   readonly #trace: string[] = [];
   readonly #problems: string[] = [];
   readonly #faults: Faults;
@@ -90,10 +90,11 @@ class World {
     this.#options = options;
     const { seed, keys } = options;
     this.#faults = drawFaults(seed);
+    this.#history = new History(this.#clock, this.#faults);
     this.#log = this.#openLog();
     const disk = new SimDisk(this.#history.onCommit);
     this.#daemon = new SimDaemon({
-      clock: this.#clock, log: this.#log, chance: new Chance(seed, 'daemon'), faults: this.#faults, disk, keys, say: (problem) => this.#problems.push(problem),
+      clock: this.#clock, log: this.#log, chance: new Chance(seed, 'daemon'), faults: this.#faults, disk, keys, say: (problem) => this.#problems.push(problem), told: (ref, revision) => this.#history.told(ref.resource, revision),
     });
     this.#user = faultyClient({ server: () => this.#daemon.served(), clock: this.#clock, chance: new Chance(seed, 'user'), faults: this.#faults, remote: true });
   }

@@ -5,6 +5,7 @@ import { Fault } from '#lib/errors.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import type { AnyCondition } from './conditions.ts';
 import { withCondition } from './conditions.ts';
+import { OwnWrites } from './own-writes.ts';
 import { Expectations } from './expectations.ts';
 import { availableIn } from './pods.ts';
 
@@ -46,6 +47,25 @@ test('a write whose outcome is not known stays expected; one that was refused do
   assert.ok(!expectations.met('a'));
   expectations.deletionFailed('a', 'u1', new Fault('internal', 'the disk is full'));
   assert.ok(expectations.met('a'));
+});
+
+test('own writes are seen once the informer is at their revision, or after five minutes', async () => {
+  const clock = new VirtualClock();
+  const writes = new OwnWrites(clock);
+  let shown = '7';
+  const informer = { resourceVersion: () => shown };
+  assert.ok(writes.seenBy(informer, 'a'));
+  for (const resourceVersion of ['10', '9']) writes.wrote('a', { metadata: { resourceVersion } });
+  assert.deepEqual([writes.seenBy(informer, 'a'), writes.seenBy(informer, 'b')], [false, true]);
+  shown = '9';
+  assert.ok(!writes.seenBy(informer, 'a'));
+  shown = '';
+  assert.ok(!writes.seenBy(informer, 'a'), 'an informer that must list again shows nothing');
+  shown = '10';
+  assert.ok(writes.seenBy(informer, 'a'));
+  writes.wrote('a', { metadata: { resourceVersion: '20' } });
+  await clock.advance(300_001);
+  assert.ok(writes.seenBy(informer, 'a'));
 });
 
 test('a pod is available once it has been ready long enough', () => {

@@ -6,7 +6,7 @@
  * it in a *work queue*, which holds each key once. A controller's *workers* take keys: `reconcile(key)` reads
  * the newest copy, decides, acts, and returns; what fails is tried again, later each time. Nothing is
  * remembered between two reconciles that the API does not know, but *expectations*: what was just created or
- * deleted and is not in the copy yet.
+ * deleted and is not in the copy yet, and *own writes*: up to which revision the copy must be for that.
  *
  * All ends by the signal. Keys in a queue are as many as there are objects, at most.
  */

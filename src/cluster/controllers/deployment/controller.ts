@@ -3,6 +3,7 @@ import type { Deployment, Pod, ReplicaSet } from '#api/kube/types.ts';
 import { deployments as deploymentsRef, pods as podsRef, replicaSets as setsRef } from '#client/kube/resources.ts';
 import { runController } from '#cluster/machinery/controller.ts';
 import { controllerOf } from '#cluster/machinery/owners.ts';
+import { OwnWrites } from '#cluster/machinery/own-writes.ts';
 import { WorkQueue } from '#cluster/machinery/queue.ts';
 import type { ControllerContext, ControllerFactory, Informer } from '#cluster/machinery/types.ts';
 import { keyFor, keyOf } from '#cluster/machinery/types.ts';
@@ -13,6 +14,8 @@ import { deadlineIn, deploymentStatus } from './status.ts';
 
 /** Deployments worked on at a time. */
 const workers = 5;
+/** When to look again at a deployment whose replica sets do not show yet what was written, in milliseconds. */
+const unseenMs = 60_000;
 /** Index over deployments: their namespace. */
 const byNamespace = 'deployment-namespace';
 
@@ -22,10 +25,14 @@ export const deploymentController: ControllerFactory = (context) => {
   const deployments = informers.of<Deployment>(deploymentsRef);
   const sets = informers.of<ReplicaSet>(setsRef);
   const pods = informers.of<Pod>(podsRef);
+  const writes = new OwnWrites(clock);
   deployments.addIndex(byNamespace, (deployment) => [deployment.metadata.namespace ?? '']);
   sets.addIndex(setsByNamespace, (set) => [set.metadata.namespace ?? '']);
   pods.addIndex(podsByController, (pod) => [controllerOf(pod)?.uid ?? '']);
-  deployments.onChange(({ object }) => queue.add(keyOf(object)));
+  deployments.onChange(({ type, object }) => {
+    if (type === 'DELETED') writes.forget(keyOf(object));
+    queue.add(keyOf(object));
+  });
   sets.onChange(({ type, object, old }) => {
     for (const set of old ? [object, old] : [object]) for (const key of ownersOf(set, deployments, type === 'DELETED')) queue.add(key);
   });
@@ -40,7 +47,7 @@ export const deploymentController: ControllerFactory = (context) => {
     run: () => runController({
       name: component, queue, workers, signal, log, clock,
       synced: [deployments.synced, sets.synced, pods.synced],
-      reconcile: (key) => reconcileDeployment(key, context, { deployments, sets, pods }),
+      reconcile: (key) => reconcileDeployment(key, context, { deployments, sets, pods, writes }),
     }),
   };
 };
@@ -49,16 +56,20 @@ interface Parts {
   deployments: Informer<Deployment>;
   sets: Informer<ReplicaSet>;
   pods: Informer<Pod>;
+  /** Of replica sets, by the deployment's key. */
+  writes: OwnWrites;
 }
 
-async function reconcileDeployment(key: string, context: ControllerContext, { deployments, sets, pods }: Parts): Promise<number | undefined> {
+async function reconcileDeployment(key: string, context: ControllerContext, { deployments, sets, pods, writes }: Parts): Promise<number | undefined> {
   const { client, clock, log, signal } = context;
   const deployment = deployments.get(key);
   if (!deployment) return undefined;
+  // By sizes older than the ones it gave itself it would let a rollout have too many pods.
+  if (!writes.seenBy(sets, key)) return unseenMs;
   const observed = observeDeployment(deployment, sets, pods);
   const plan = planDeployment(observed);
   if (plan.length > 0) log.child(component).debug('plan', { key, plan: printDeploymentPlan(plan) });
-  const outcome = await executeDeployment(context, deployment, plan);
+  const outcome = await executeDeployment(context, deployment, plan, (set) => writes.wrote(key, set));
   let status = deploymentStatus(deployment, observed.sets, clock.now());
   if (outcome === 'collision') status = { ...status, collisionCount: (status.collisionCount ?? 0) + 1 };
   if (status !== deployment.status) {

@@ -10,25 +10,32 @@ import { desiredReplicasAnnotation, maxReplicasAnnotation, revisionAnnotation } 
 
 export const component = 'deployment-controller';
 
-/** Carries the plan out, in order. Says `collision` where the new set's name belongs to something else. */
-export async function executeDeployment(context: ControllerContext, deployment: Deployment, plan: readonly DeploymentOperation[]): Promise<'collision' | undefined> {
+/**
+ * Carries the plan out, in order. Says `collision` where the new set's name belongs to something else.
+ * @param wrote hears of each set as it was written
+ */
+export async function executeDeployment(context: ControllerContext, deployment: Deployment, plan: readonly DeploymentOperation[], wrote: (set: ReplicaSet) => void): Promise<'collision' | undefined> {
   // A set that is annotated and scaled in one plan is written in between.
   const written = new Map<string, ReplicaSet>();
   for (const step of plan) {
     if (step.do === 'note-revision') await noteRevision(context, deployment, step.revision);
     else if (step.do === 'create') {
-      if ((await create(context, deployment, step.set)) === 'collision') return 'collision';
+      const created = await create(context, deployment, step.set);
+      if (created === 'collision') return 'collision';
+      wrote(created);
     } else if (step.do === 'delete') await remove(context, step.set);
-    else if (step.do === 'annotate' || step.do === 'scale') await write(context, deployment, step, written);
-    else await changeOwner(context, deployment, step.set, step.do);
+    else if (step.do === 'annotate' || step.do === 'scale') wrote(await write(context, deployment, step, written));
+    else wrote(await changeOwner(context, deployment, step.set, step.do));
   }
   return undefined;
 }
 
-async function create({ client, events, signal }: ControllerContext, deployment: Deployment, set: ReplicaSet): Promise<'collision' | undefined> {
+/** The set that is there now. */
+async function create({ client, events, signal }: ControllerContext, deployment: Deployment, set: ReplicaSet): Promise<ReplicaSet | 'collision'> {
   const { name = '', namespace } = set.metadata;
+  let created: ReplicaSet;
   try {
-    await client.create(setsRef, set, { namespace, signal });
+    created = await client.create(setsRef, set, { namespace, signal });
   } catch (error) {
     if (!isFault(error, 'already-exists')) {
       events.record(component, deployment, 'Warning', 'ReplicaSetCreateError', `Failed to create new replica set "${name}": ${messageOf(error)}`);
@@ -36,21 +43,23 @@ async function create({ client, events, signal }: ControllerContext, deployment:
     }
     // Either the copy is behind and this is what it will show, or another template has the same hash.
     const there = await client.get<ReplicaSet>(setsRef, name, namespace, { signal });
-    return isControlledBy(there, deployment) && hasTemplate(there, deployment.spec.template) ? undefined : 'collision';
+    return isControlledBy(there, deployment) && hasTemplate(there, deployment.spec.template) ? there : 'collision';
   }
   if (sizeOf(set) > 0) say(events, deployment, name, 0, sizeOf(set));
-  return undefined;
+  return created;
 }
 
-async function write({ client, events, signal }: ControllerContext, deployment: Deployment, step: DeploymentOperation & { do: 'annotate' | 'scale' }, written: Map<string, ReplicaSet>): Promise<void> {
+async function write({ client, events, signal }: ControllerContext, deployment: Deployment, step: DeploymentOperation & { do: 'annotate' | 'scale' }, written: Map<string, ReplicaSet>): Promise<ReplicaSet> {
   const { set, after } = step;
   const { name = '', namespace, uid = '' } = set.metadata;
   const newest = written.get(uid);
   const sizes = Object.entries(after.metadata.annotations ?? {}).filter(([annotation]) => annotation === desiredReplicasAnnotation || annotation === maxReplicasAnnotation);
   const annotations = { ...newest?.metadata.annotations, ...Object.fromEntries(sizes) };
   const object = newest ? { ...newest, metadata: { ...newest.metadata, annotations }, spec: { ...newest.spec, replicas: after.spec.replicas } } : after;
-  written.set(uid, await client.update(setsRef, object, { name, namespace, signal }));
+  const updated = await client.update(setsRef, object, { name, namespace, signal });
+  written.set(uid, updated);
   if (sizeOf(set) !== sizeOf(after)) say(events, deployment, name, sizeOf(set), sizeOf(after));
+  return updated;
 }
 
 function say(events: ControllerContext['events'], deployment: Deployment, set: string, from: number, to: number): void {
@@ -72,10 +81,10 @@ async function remove({ client, signal }: ControllerContext, { metadata: { name 
   }
 }
 
-async function changeOwner({ client, signal }: ControllerContext, deployment: Deployment, set: ReplicaSet, what: 'adopt' | 'release'): Promise<void> {
+async function changeOwner({ client, signal }: ControllerContext, deployment: Deployment, set: ReplicaSet, what: 'adopt' | 'release'): Promise<ReplicaSet> {
   const { name = '', namespace, uid, resourceVersion, ownerReferences = [] } = set.metadata;
   const others = ownerReferences.filter((reference) => reference.uid !== deployment.metadata.uid);
   const after = what === 'adopt' ? [...others, controllerReference(deployment)] : others;
   const body = { metadata: { uid, resourceVersion, ownerReferences: after.length > 0 ? after : null } };
-  await client.patch(setsRef, name, { type: 'merge', body }, { namespace, signal });
+  return client.patch<ReplicaSet>(setsRef, name, { type: 'merge', body }, { namespace, signal });
 }
