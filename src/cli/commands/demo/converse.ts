@@ -8,7 +8,7 @@ interface Post {
 }
 
 /** Milliseconds for an event to reach all services, and between two looks. */
-const eventsMs = 30_000;
+const eventsMs = 120_000;
 const lookMs = 100;
 
 /**

@@ -14,9 +14,9 @@ const nodes: ResourceRef = { group: '', version: 'v1', resource: 'nodes' };
 const pods: ResourceRef = { group: '', version: 'v1', resource: 'pods' };
 const refs: Readonly<Record<string, ResourceRef>> = { Deployment: deployments, Service: servicesRef };
 
-/** Milliseconds for all services to be available, and between two looks. */
-const rolloutMs = 180_000;
+/** Milliseconds between two looks at what becomes available, and for the word that it did when the controllers say nothing. */
 const lookMs = 200;
+const silenceMs = 900_000;
 
 /** Creates what the manifests describe, or changes it to what they say. A new image rolls its Deployment out. */
 export async function applyManifests(context: DemoContext, images: ReadonlyMap<string, string>): Promise<void> {
@@ -50,8 +50,9 @@ function markImage(deployment: Deployment, id: string | undefined): void {
   template.metadata = { ...template.metadata, annotations: { ...template.metadata?.annotations, 'gantry.demo/image': id } };
 }
 
+/** Waits as `kubectl rollout status` does: until a Deployment itself says that it gets no further. */
 export async function awaitRollout(context: DemoContext): Promise<void> {
-  const limit = context.clock.monotonic() + BigInt(rolloutMs) * 1_000_000n;
+  const limit = context.clock.monotonic() + BigInt(silenceMs) * 1_000_000n;
   const waiting = new Set<string>(services);
   for (;;) {
     const { items } = await context.kube.list<Deployment>(deployments, { namespace });
@@ -63,7 +64,10 @@ export async function awaitRollout(context: DemoContext): Promise<void> {
       }
     }
     if (waiting.size === 0) return;
-    if (context.clock.monotonic() > limit) throw new Fault('timeout', `${[...waiting].join(', ')} not available after ${rolloutMs / 1000} s\n${await whatPodsSay(context)}`);
+    const stuck = items.find((d) => waiting.has(d.metadata?.name ?? '') && isStuck(d))?.metadata?.name;
+    if (stuck !== undefined || context.clock.monotonic() > limit) {
+      throw new Fault('timeout', `${stuck ?? [...waiting].join(', ')} gets no further: ./gantry env, then kubectl describe pods, says more\n${await whatPodsSay(context)}`);
+    }
     await context.clock.sleep(lookMs);
   }
 }
@@ -71,6 +75,11 @@ export async function awaitRollout(context: DemoContext): Promise<void> {
 function isAvailable({ metadata, spec, status }: Deployment): boolean {
   const wanted = spec?.replicas ?? 1;
   return status?.observedGeneration === metadata?.generation && status?.updatedReplicas === wanted && status?.availableReplicas === wanted && status?.replicas === wanted;
+}
+
+function isStuck({ metadata, status }: Deployment): boolean {
+  const progressing = status?.conditions?.find((c) => c.type === 'Progressing');
+  return status?.observedGeneration === metadata?.generation && progressing?.status === 'False';
 }
 
 async function whatPodsSay(context: DemoContext): Promise<string> {
