@@ -9,7 +9,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { BuildCacheRecord, BuildOptions, BuildPruneOptions, BuildPruneResponse } from '#api/docker/build.ts';
-import type { AttachOptions, CommitOptions, Emit, EventsOptions, ImportOptions, ListContainersOptions, LogChunk, LogsOptions, PullOptions, PushOptions, StopOptions, WaitCondition, WriteArchiveOptions } from '#api/docker/calls.ts';
+import type { AttachOptions, CommitOptions, Emit, EventsOptions, ImportOptions, ListContainersOptions, LoadOptions, LogChunk, LogsOptions, PullOptions, PushOptions, StopOptions, WaitCondition, WriteArchiveOptions } from '#api/docker/calls.ts';
 import type { AuthConfig, Filters } from '#api/docker/common.ts';
 import type * as containers from '#api/docker/containers.ts';
 import type { EventMessage } from '#api/docker/events.ts';
@@ -101,15 +101,16 @@ export interface ExecBackend {
 
 export interface ImageBackend {
   list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<images.ImageSummary[]>;
-  inspect(name: string): Promise<images.ImageInspect>;
-  history(name: string): Promise<images.HistoryItem[]>;
+  /** `platform`: `not-found` where the image is of another one. */
+  inspect(name: string, options?: { platform?: string }): Promise<images.ImageInspect>;
+  history(name: string, options?: { platform?: string }): Promise<images.HistoryItem[]>;
   /** `tag` may be a digest; '' with a bare name pulls `latest`. */
   pull(options: PullOptions, emit: Emit, signal: AbortSignal): Promise<void>;
   push(options: PushOptions, emit: Emit, signal: AbortSignal): Promise<void>;
   tag(name: string, repo: string, tag: string): Promise<void>;
-  remove(name: string, options: { force: boolean; prune: boolean }): Promise<images.ImageDeleteItem[]>;
+  remove(name: string, options: { force: boolean; prune: boolean; platforms?: readonly string[] }): Promise<images.ImageDeleteItem[]>;
   save(names: readonly string[], platforms: readonly string[]): Promise<Readable>;
-  load(body: Readable, options: { quiet: boolean }, emit: Emit, signal: AbortSignal): Promise<void>;
+  load(body: Readable, options: LoadOptions, emit: Emit, signal: AbortSignal): Promise<void>;
   import(options: ImportOptions, body: Readable, emit: Emit, signal: AbortSignal): Promise<void>;
   prune(filters: Filters): Promise<images.ImagesPruneResponse>;
   distribution(name: string, auth: AuthConfig | undefined): Promise<images.DistributionInspect>;

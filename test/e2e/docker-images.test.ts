@@ -71,6 +71,23 @@ describe('images', { skip: whyNoDocker() }, () => {
     await engine.ok('rmi', 'again:1');
   });
 
+  test('an image of another platform than the one that is asked for is not there', async () => {
+    const other = /does not provide the specified platform \(linux\/arm64\)/;
+    for (const command of [['image', 'inspect'], ['history'], ['save'], ['rmi'], ['push']]) {
+      assert.match((await engine.docker(...command, '--platform', 'linux/arm64', 'bb:1')).stderr, other, command.join(' '));
+    }
+    assert.match((await engine.docker('load', '--platform', 'linux/arm64', '-i', '/dev/null')).stderr, /no image for platform linux\/arm64/);
+    assert.equal(await engine.ok('image', 'inspect', '--platform', 'linux/amd64', '-f', '{{.Os}}', 'bb:1'), 'linux');
+  });
+
+  test('the directories that GraphDriver tells are there', async () => {
+    await engine.ok('create', '--name', 'driven', 'bb:1');
+    const [lower, upper] = (await engine.ok('inspect', '-f', '{{.GraphDriver.Data.LowerDir}} {{.GraphDriver.Data.UpperDir}}', 'driven')).split(' ');
+    assert.ok(existsSync(`${lower}/bin/busybox`) && existsSync(upper ?? ''));
+    assert.equal(await engine.ok('image', 'inspect', '-f', '{{.GraphDriver.Data.UpperDir}}', 'bb:1'), lower);
+    await engine.ok('rm', 'driven');
+  });
+
   test('what is no image archive is refused', async () => {
     const { code, stderr } = await engine.dockerWith({ input: 'not a tar at all' }, 'load');
     assert.equal(code, 1);

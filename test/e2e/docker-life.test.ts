@@ -101,6 +101,13 @@ describe('a container\'s life', { skip: whyNoDocker() }, () => {
     assert.match((await engine.docker('exec', 'host', 'true')).stderr, /No such container: host/);
   });
 
+  test('an exec in a directory that is not there, or is none, ends with 127 or 126', async () => {
+    await engine.ok('run', '-d', '--name', 'dirs', 'bb:1', 'sleep', '1000');
+    assert.equal((await engine.docker('exec', '-w', '/nosuch', 'dirs', 'true')).code, 127);
+    assert.equal((await engine.docker('exec', '-w', '/etc/passwd', 'dirs', 'true')).code, 126);
+    await engine.ok('rm', '-f', 'dirs');
+  });
+
   test('attach: joins a running container, detaches by its keys, and ends with its code', async () => {
     await engine.ok('run', '-dit', '--name', 'shell', 'bb:1', 'sh');
     const first = engine.terminal('attach', 'shell');

@@ -103,6 +103,12 @@ describe('docker run', { skip: whyNoDocker() }, () => {
     assert.match((await engine.docker('run', '--pull', 'never', '--rm', 'absent', 'true')).stderr, /No such image: absent:latest/);
   });
 
+  test('another container that is not there is named, and is not taken for the image', async () => {
+    for (const flags of [['--network', 'container:nobody'], ['--volumes-from', 'nobody'], ['--ipc', 'container:nobody']]) {
+      assert.match((await engine.docker('run', '--rm', ...flags, 'bb:1', 'true')).stderr, /^docker: Error response from daemon: No such container: nobody/);
+    }
+  });
+
   test('--name is one container\'s alone', async () => {
     const id = await engine.ok('create', '--name', 'one', 'bb:1');
     const second = await engine.docker('create', '--name', 'one', 'bb:1');

@@ -78,6 +78,12 @@ export interface WriteArchiveOptions {
   copyUidGid: boolean;
 }
 
+/** A *platform* is `os/arch[/variant]` or an OCI platform in JSON; '' is any. */
+export interface LoadOptions {
+  quiet: boolean;
+  platforms: readonly string[];
+}
+
 export interface PullOptions {
   name: string;
   tag: string;
@@ -90,6 +96,7 @@ export interface PushOptions {
   name: string;
   /** '': all tags. */
   tag: string;
+  platform: string;
   auth?: AuthConfig;
 }
 

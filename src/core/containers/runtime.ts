@@ -66,5 +66,7 @@ export function createFailure(text: string, command: string, step: 'create' | 'e
     if (lower.includes('no such file')) return refuse(127, `${exec}: no such file or directory`);
     if (lower.includes('exec format error')) return refuse(126, `${exec}: exec format error`);
   }
+  if (lower.startsWith('chdir') && lower.includes('no such file')) return refuse(127, told);
+  if (lower.startsWith('chdir') && /permission denied|not a directory/.test(lower)) return refuse(126, told);
   return new Fault('internal', start(told === '' ? 'the runtime gave no reason' : told), { details: { exitCode: 128 } });
 }

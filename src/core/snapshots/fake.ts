@@ -16,7 +16,7 @@ import type { TarSource } from '#lib/tar/write.ts';
 import type { Content, Descriptor, Digest } from '#core/content/types.ts';
 import { chainOn } from './chain.ts';
 import { storeLayer } from './layer-blob.ts';
-import type { ChainId, CommittedLayer, LayerInfo, SnapshotChange, Snapshots } from './types.ts';
+import type { ChainId, CommittedLayer, LayerInfo, SnapshotChange, SnapshotDirectories, Snapshots } from './types.ts';
 import { componentsOf } from './unpack/layer-writer.ts';
 
 interface Active {
@@ -100,6 +100,14 @@ class CopySnapshots implements Snapshots {
   mountpoint(key: string): string | undefined {
     const active = this.#active.get(key);
     return active?.isMounted ? active.dir : undefined;
+  }
+
+  directories(key: string): SnapshotDirectories | undefined {
+    const active = this.#active.get(key);
+    // what is below it was copied into it
+    if (active) return { lower: [], upper: active.dir, merged: active.dir };
+    const layer = this.#layers.get(key as ChainId);
+    return layer && { lower: [], upper: layer.dir };
   }
 
   async remove(key: string): Promise<void> {

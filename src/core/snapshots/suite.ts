@@ -42,6 +42,10 @@ export function snapshotsSuite(name: string, open: () => Promise<SnapshotsUnderT
       assert.equal(snapshots.mountpoint('one'), root);
       assert.deepEqual(readdirSync(join(root, 'etc')).sort(), ['a', 'c']);
       writeFileSync(join(root, 'etc/a'), 'upper');
+      const own = snapshots.directories('one')!;
+      assert.deepEqual([own.merged, readFileSync(join(own.upper, 'etc/a'), 'utf8')], [root, 'upper']);
+      assert.equal(readFileSync(join(snapshots.directories(top)!.upper, 'etc/c'), 'utf8'), 'top');
+      assert.equal(snapshots.directories('none'), undefined);
       await snapshots.unmount('one');
       assert.equal(snapshots.mountpoint('one'), undefined);
       assert.equal(readFileSync(join(await snapshots.mount('one'), 'etc/a'), 'utf8'), 'upper');

@@ -44,6 +44,8 @@ export interface Snapshots {
   commit(key: string): Promise<CommittedLayer>;
   /** Bytes of an active snapshot's own files, or (by its chain id) of a layer's. */
   usage(key: string): Promise<{ bytes: number; inodes: number }>;
+  /** What an active snapshot, or (by its chain id) a layer, is made of on the host; undefined where it is not there. */
+  directories(key: string): SnapshotDirectories | undefined;
   layers(): readonly LayerInfo[];
   active(): readonly { key: string; parent: ChainId }[];
   /** Removes a layer that nothing stands on (`conflict` otherwise). */
@@ -62,6 +64,16 @@ export interface LayerInfo {
   /** The blob that it was unpacked from, or that its commit wrote. */
   blob: Descriptor;
   bytes: number;
+}
+
+export interface SnapshotDirectories {
+  /** Below it, the uppermost first. */
+  lower: readonly string[];
+  /** Its own files. */
+  upper: string;
+  /** Of an active snapshot: where it is mounted while it is, and what overlayfs works in. */
+  merged?: string;
+  work?: string;
 }
 
 export interface CommittedLayer {

@@ -140,7 +140,7 @@ class LocalVolumes implements Volumes {
     if (!isMounted(record)) return;
     const { mounts } = this.#options.kernel;
     if (mounts.list().some((m) => m.target === record.mountpoint)) return;
-    const { type = 'none', device = 'none', o = '' } = record.options;
+    const { type = '', device = '', o = '' } = record.options;
     mounts.mount(device, record.mountpoint, type, o.split(',').filter(Boolean));
   }
 
@@ -158,7 +158,8 @@ function check(name: string, spec: VolumeSpec): void {
   }
   const unknown = Object.keys(spec.options ?? {}).find((o) => !localOptions.has(o));
   if (unknown !== undefined) throw new Fault('invalid', `create ${name}: invalid option: "${unknown}": the local driver takes type, o and device`);
-  if (spec.options?.type !== undefined && spec.options.device === undefined) throw new Fault('invalid', `create ${name}: missing device in volume options`);
+  const missingOption = ['device', 'type'].find((o) => Object.keys(spec.options ?? {}).length > 0 && spec.options?.[o] === undefined);
+  if (missingOption !== undefined) throw new Fault('invalid', `create ${name}: missing required option: "${missingOption}"`);
 }
 
 function isMounted(record: VolumeRecord): boolean {

@@ -127,7 +127,9 @@ describe('volumes', { skip }, () => {
     await assert.rejects(volumes.create({ name: 'a' }), kind('invalid', /includes invalid characters/));
     await assert.rejects(volumes.create({ name: 'data', driver: 'nfs' }), kind('not-found', /plugin "nfs" not found/));
     await assert.rejects(volumes.create({ name: 'data', options: { size: '1g' } }), kind('invalid', /invalid option: "size"/));
-    await assert.rejects(volumes.create({ name: 'data', options: { type: 'tmpfs' } }), kind('invalid', /missing device/));
+    await assert.rejects(volumes.create({ name: 'data', options: { type: 'tmpfs' } }), kind('invalid', /missing required option: "device"/));
+    await assert.rejects(volumes.create({ name: 'data', options: { o: 'size=1m' } }), kind('invalid', /missing required option: "device"/));
+    await assert.rejects(volumes.create({ name: 'data', options: { device: '/tmp', o: 'bind' } }), kind('invalid', /missing required option: "type"/));
     assert.deepEqual(volumes.list(), []);
   });
 });

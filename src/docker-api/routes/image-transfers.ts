@@ -35,8 +35,8 @@ async function createImage(call: Call): Promise<void> {
 }
 
 async function load(call: Call): Promise<void> {
-  const quiet = flag(call.query, 'quiet');
-  await sendProgress(call, (emit, signal) => call.backends.images.load(bodyStream(call), { quiet }, emit, signal));
+  const options = { quiet: flag(call.query, 'quiet'), platforms: call.query.getAll('platform') };
+  await sendProgress(call, (emit, signal) => call.backends.images.load(bodyStream(call), options, emit, signal));
 }
 
 async function save(call: Call, names: readonly string[]): Promise<void> {
@@ -44,6 +44,6 @@ async function save(call: Call, names: readonly string[]): Promise<void> {
 }
 
 async function push(call: Call): Promise<void> {
-  const options = { name: parameter(call, 'name'), tag: text(call.query, 'tag'), auth: registryAuth(call) };
+  const options = { name: parameter(call, 'name'), tag: text(call.query, 'tag'), platform: text(call.query, 'platform'), auth: registryAuth(call) };
   await sendProgress(call, (emit, signal) => call.backends.images.push(options, emit, signal));
 }

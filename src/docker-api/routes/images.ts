@@ -28,11 +28,12 @@ async function list(call: Call): Promise<void> {
 }
 
 async function inspect(call: Call): Promise<void> {
-  sendJson(call, 200, shapeImage(await call.backends.images.inspect(parameter(call, 'name')), call.version));
+  const image = await call.backends.images.inspect(parameter(call, 'name'), { platform: text(call.query, 'platform') });
+  sendJson(call, 200, shapeImage(image, call.version));
 }
 
 async function history(call: Call): Promise<void> {
-  sendJson(call, 200, await call.backends.images.history(parameter(call, 'name')));
+  sendJson(call, 200, await call.backends.images.history(parameter(call, 'name'), { platform: text(call.query, 'platform') }));
 }
 
 async function tag(call: Call): Promise<void> {
@@ -41,7 +42,7 @@ async function tag(call: Call): Promise<void> {
 }
 
 async function remove(call: Call): Promise<void> {
-  const options = { force: flag(call.query, 'force'), prune: !flag(call.query, 'noprune') };
+  const options = { force: flag(call.query, 'force'), prune: !flag(call.query, 'noprune'), platforms: call.query.getAll('platforms') };
   sendJson(call, 200, await call.backends.images.remove(parameter(call, 'name'), options));
 }
 

@@ -66,6 +66,8 @@ test('each field of a HostConfig works or is refused by name', () => {
     [{ RestartPolicy: { Name: 'always', MaximumRetryCount: 3 } }, /maximum retry count can only be used with 'on-failure'/],
     [{ Memory: 1 << 20 }, /Minimum memory limit/],
     [{ NanoCpus: 1e9, CpuQuota: 5000 }, /Conflicting options/],
+    [{ NanoCpus: 1e6 }, /range of CPUs is from 0\.01 to \d+\.00/],
+    [{ NanoCpus: 1e15 }, /range of CPUs is from 0\.01 to \d+\.00/],
     [{ CapAdd: ['NOPE'] }, /unknown capability/],
     [{ SecurityOpt: ['label=type:x'] }, /SELinux/],
     [{ Ulimits: [{ Name: 'nofiles', Soft: 1, Hard: 1 }] }, /invalid ulimit type: nofiles/],

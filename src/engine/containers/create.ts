@@ -8,6 +8,7 @@ import { Fault, codeOf } from '#lib/errors.ts';
 import { hex } from '#lib/random.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import { familiar } from '#core/images/reference.ts';
+import { checkPlatforms } from '../images/platform.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
 import { checkEndpoint, checkMac } from './endpoint-settings.ts';
@@ -69,10 +70,7 @@ function findImage(context: ContainerContext, name: string, platform: string): I
   if (name === '') throw new Fault('invalid', 'no image specified');
   const image = context.images.get(name);
   if (!image) throw new Fault('not-found', `No such image: ${withTag(name)}`);
-  const [os, architecture] = platform.split('/');
-  if (platform !== '' && (os !== image.config.os || (architecture !== undefined && architecture !== image.config.architecture))) {
-    throw new Fault('not-found', `image with reference ${name} was found but does not provide the specified platform (${platform})`);
-  }
+  checkPlatforms(image, name, [platform]);
   return image;
 }
 
@@ -107,7 +105,7 @@ function inheritedMounts(context: ContainerContext, host: HostConfig): MountReco
     const at = entry.lastIndexOf(':');
     const mode = at < 0 ? '' : entry.slice(at + 1);
     if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) throw new Fault('invalid', `invalid mode: ${mode}`);
-    const from = context.set.must(at < 0 ? entry : entry.slice(0, at));
+    const from = mustExist(context, at < 0 ? entry : entry.slice(0, at));
     return from.mounts.filter((m) => m.type !== 'tmpfs').map((m) => ({ ...m, anonymous: false, readOnly: m.readOnly || mode === 'ro' }));
   });
 }
@@ -115,8 +113,15 @@ function inheritedMounts(context: ContainerContext, host: HostConfig): MountReco
 /** Containers that this one is to share something with must be there. */
 function checkReferences(context: ContainerContext, host: HostConfig): void {
   for (const mode of [host.NetworkMode, host.IpcMode, host.PidMode]) {
-    if (mode?.startsWith('container:')) context.set.must(mode.slice('container:'.length));
+    if (mode?.startsWith('container:')) mustExist(context, mode.slice('container:'.length));
   }
+}
+
+/** Not `not-found`: clients take that for the image, and pull it. */
+function mustExist(context: ContainerContext, reference: string): ContainerRecord {
+  const found = context.set.find(reference);
+  if (!found) throw new Fault('invalid', `No such container: ${reference}`);
+  return found;
 }
 
 async function makeMounts(context: ContainerContext, id: string, plans: readonly MountPlan[], image: Image, undo: (() => Promise<unknown>)[]): Promise<MountRecord[]> {

@@ -1,5 +1,6 @@
 /** Checks a HostConfig: each field works or is refused by name. Zero values, which the CLI always sends, are unset. */
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import type { HostConfig, RestartPolicy } from '#api/docker/host-config.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
 import { Fault } from '#lib/errors.ts';
@@ -26,6 +27,8 @@ function throttles(h: HostConfig): number {
 
 const ulimitNames = ['core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack'];
 
+/** A hundredth of a CPU: the kernel takes no less. */
+const leastNanoCpus = 1e7;
 /** 6 MiB: the runtime needs as much. */
 const leastMemory = 6 << 20;
 
@@ -87,7 +90,9 @@ export function checkResources(h: HostConfig): void {
   if ((h.NanoCpus ?? 0) > 0 && ((h.CpuPeriod ?? 0) > 0 || (h.CpuQuota ?? 0) > 0)) {
     throw new Fault('invalid', 'Conflicting options: Nano CPUs and CPU Period/Quota cannot both be set');
   }
-  if ((h.NanoCpus ?? 0) < 0) throw new Fault('invalid', 'Range of CPUs is from 0.01 up, as there is no use in less');
+  const nanos = h.NanoCpus ?? 0;
+  const most = availableParallelism();
+  if (nanos !== 0 && (nanos < leastNanoCpus || nanos > most * 1e9)) throw new Fault('invalid', `range of CPUs is from 0.01 to ${most}.00, as there are only ${most} CPUs available`);
   const period = h.CpuPeriod ?? 0;
   if (period !== 0 && (period < 1000 || period > 1_000_000)) throw new Fault('invalid', 'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
   const quota = h.CpuQuota ?? 0;

@@ -4,6 +4,7 @@ import type { ContainerInspect, MountPoint, NetworkSettings } from '#api/docker/
 import { zeroTime } from '#api/docker/common.ts';
 import type { EndpointSettings } from '#api/docker/networks.ts';
 import { isoTime } from '#lib/clock.ts';
+import { graphDriver } from '../images/graph-driver.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, logPathOf } from './context.ts';
 import { namesOn, servesNames } from './networking.ts';
@@ -36,7 +37,7 @@ export async function inspectContainer(context: ContainerContext, record: Contai
     AppArmorProfile: '',
     ExecIDs: live.execIds.size > 0 ? [...live.execIds] : null,
     HostConfig: shownHostConfig(record.hostConfig),
-    GraphDriver: { Name: 'overlay2', Data: null },
+    GraphDriver: graphDriver(context.snapshots.directories(record.id)),
     ...(size ? await sizes(context, record) : {}),
     Mounts: mountPoints(context, record),
     Config: record.config,

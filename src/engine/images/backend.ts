@@ -1,6 +1,6 @@
 /** The images' side of Docker's door. */
 import type { Readable } from 'node:stream';
-import type { Emit, ImportOptions, PullOptions, PushOptions } from '#api/docker/calls.ts';
+import type { Emit, ImportOptions, LoadOptions, PullOptions, PushOptions } from '#api/docker/calls.ts';
 import type { AuthConfig, Filters } from '#api/docker/common.ts';
 import type * as api from '#api/docker/images.ts';
 import { familiar, parseReference } from '#core/images/reference.ts';
@@ -9,6 +9,7 @@ import type { ImageContext } from './context.ts';
 import { emitImage, joinTag, mustImage } from './context.ts';
 import type { ListImagesOptions } from './list.ts';
 import { imageHistory, inspectImage, listImages } from './list.ts';
+import { checkPlatforms } from './platform.ts';
 import type { RemoveImageOptions } from './remove.ts';
 import { pruneImages, removeImage } from './remove.ts';
 import { importImage, loadImages, pullImage, pushImage, registryAuth, saveImages } from './transfer.ts';
@@ -24,11 +25,13 @@ export class ImagesBackend {
     return Promise.resolve(listImages(this.#context, options));
   }
 
-  async inspect(name: string): Promise<api.ImageInspect> {
+  async inspect(name: string, options: { platform?: string } = {}): Promise<api.ImageInspect> {
+    checkPlatforms(mustImage(this.#context, name), name, [options.platform ?? '']);
     return Promise.resolve(inspectImage(this.#context, name));
   }
 
-  async history(name: string): Promise<api.HistoryItem[]> {
+  async history(name: string, options: { platform?: string } = {}): Promise<api.HistoryItem[]> {
+    checkPlatforms(mustImage(this.#context, name), name, [options.platform ?? '']);
     return Promise.resolve(imageHistory(this.#context, name));
   }
 
@@ -56,7 +59,7 @@ export class ImagesBackend {
     return saveImages(this.#context, names, platforms);
   }
 
-  load(body: Readable, options: { quiet: boolean }, emit: Emit, signal: AbortSignal): Promise<void> {
+  load(body: Readable, options: LoadOptions, emit: Emit, signal: AbortSignal): Promise<void> {
     return loadImages(this.#context, body, options, emit, signal);
   }
 

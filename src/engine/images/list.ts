@@ -7,6 +7,7 @@ import { isoTime } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import { anyOf, booleanFilter, labelsMatch, untilFilter } from '../filters.ts';
 import type { ImageContext } from './context.ts';
+import { graphDriver } from './graph-driver.ts';
 import { familiarDigests, familiarNames, mustImage } from './context.ts';
 
 export interface ListImagesOptions {
@@ -103,7 +104,7 @@ export function inspectImage(context: ImageContext, name: string): ImageInspect 
     Os: config.os,
     ...(config['os.version'] ? { OsVersion: config['os.version'] } : {}),
     Size: image.size,
-    GraphDriver: { Name: 'overlay2', Data: null },
+    GraphDriver: graphDriver(context.snapshots.directories(image.chain)),
     RootFS: { Type: 'layers', Layers: [...config.rootfs.diff_ids] },
     Metadata: { LastTagTime: isoTime(image.taggedAt) },
   };

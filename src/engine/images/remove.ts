@@ -9,15 +9,18 @@ import { booleanFilter, labelsMatch, untilFilter } from '../filters.ts';
 import type { ImageContext } from './context.ts';
 import { emitImage, familiarDigests, mustImage } from './context.ts';
 import { createdAt } from './list.ts';
+import { checkPlatforms } from './platform.ts';
 
 export interface RemoveImageOptions {
   force: boolean;
   /** Take untagged parents along. */
   prune: boolean;
+  platforms?: readonly string[];
 }
 
 export async function removeImage(context: ImageContext, reference: string, options: RemoveImageOptions): Promise<ImageDeleteItem[]> {
   const image = mustImage(context, reference);
+  checkPlatforms(image, reference, options.platforms ?? []);
   const name = isIdOf(image, reference) ? undefined : nameOf(reference);
   const items: ImageDeleteItem[] = [];
   if (name === undefined) {

@@ -1,6 +1,6 @@
 /** Pull, push, load, save and import, with Docker's progress lines. */
 import { Readable } from 'node:stream';
-import type { Emit, ImportOptions, PullOptions, PushOptions } from '#api/docker/calls.ts';
+import type { Emit, ImportOptions, LoadOptions, PullOptions, PushOptions } from '#api/docker/calls.ts';
 import type { AuthConfig, JsonMessage } from '#api/docker/common.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
 import { hostPlatform, parsePlatform } from '#core/images/platform.ts';
@@ -14,6 +14,7 @@ import { shortId } from '../containers/record.ts';
 import { applyChanges } from './change-instructions.ts';
 import type { ImageContext } from './context.ts';
 import { emitImage, joinTag, mustImage } from './context.ts';
+import { checkHostPlatform, checkPlatforms } from './platform.ts';
 import { storeLayer } from '#core/snapshots/layer-blob.ts';
 
 export async function pullImage(context: ImageContext, request: PullOptions, emit: Emit, signal: AbortSignal): Promise<void> {
@@ -59,6 +60,8 @@ function progressLine(event: Parameters<PullProgress>[0]): JsonMessage {
 
 export async function pushImage(context: ImageContext, request: PushOptions, emit: Emit, signal: AbortSignal): Promise<void> {
   const reference = parseReference(joinTag(request.name, request.tag));
+  const here = context.images.get(familiarString(reference));
+  if (here) checkPlatforms(here, familiarString(reference), [request.platform]);
   const repository = `${reference.domain}/${reference.path}`;
   emit({ status: `The push refers to repository [${repository}]` });
   const tags = reference.tag === undefined ? tagsOf(context, repository) : [reference.tag];
@@ -78,7 +81,8 @@ function tagsOf(context: ImageContext, repository: string): string[] {
   return context.images.list().flatMap((image) => image.names.filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length))).sort();
 }
 
-export async function loadImages(context: ImageContext, body: Readable, options: { quiet: boolean }, emit: Emit, signal: AbortSignal): Promise<void> {
+export async function loadImages(context: ImageContext, body: Readable, options: LoadOptions, emit: Emit, signal: AbortSignal): Promise<void> {
+  checkHostPlatform(options.platforms);
   const onProgress: PullProgress = (event) => {
     if (!options.quiet) emit(progressLine(event));
   };
@@ -91,19 +95,11 @@ export async function loadImages(context: ImageContext, body: Readable, options:
 
 export async function saveImages(context: ImageContext, names: readonly string[], platforms: readonly string[]): Promise<Readable> {
   if (names.length === 0) throw new Fault('invalid', 'no images given to save');
-  for (const text of platforms) checkPlatform(text);
   const found = names.map((name) => mustImage(context, name));
+  for (const [i, image] of found.entries()) checkPlatforms(image, names[i] ?? '', platforms);
   const archive = await context.images.save(names);
   for (const image of found) emitImage(context, 'save', image.id, image.id, image);
   return archive;
-}
-
-/** Images here are of one platform: another one cannot be had. */
-function checkPlatform(text: string): void {
-  const { architecture } = hostPlatform();
-  if (!text.includes(`"${architecture}"`) && !text.includes(`/${architecture}`)) {
-    throw new Fault('not-found', `no image for platform ${text}: Gantry keeps images of the host's platform alone`);
-  }
 }
 
 export async function importImage(context: ImageContext, request: ImportOptions, body: Readable, emit: Emit): Promise<void> {

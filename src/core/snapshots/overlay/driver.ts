@@ -12,7 +12,7 @@ import type { Files } from '#sys/fs/types.ts';
 import type { Mounts } from '#sys/mount/types.ts';
 import { chainOn } from '../chain.ts';
 import { storeLayer } from '../layer-blob.ts';
-import type { ChainId, CommittedLayer, LayerInfo, SnapshotChange, Snapshots } from '../types.ts';
+import type { ChainId, CommittedLayer, LayerInfo, SnapshotChange, SnapshotDirectories, Snapshots } from '../types.ts';
 import type { UnpackPool } from '../unpack/pool.ts';
 import { changesOf, diffMembers, usageOf } from './diff.ts';
 import { overlayOptions } from './mount-options.ts';
@@ -159,6 +159,18 @@ export class OverlaySnapshots implements Snapshots {
   mountpoint(key: string): string | undefined {
     const record = this.#parts.active.get(key);
     return record && this.#mounted.has(key) ? this.#parts.places.active(record.dir, 'merged') : undefined;
+  }
+
+  directories(key: string): SnapshotDirectories | undefined {
+    const { active, layers, places } = this.#parts;
+    const lowers = (parent: ChainId): string[] => this.#lowers(parent).map((path) => join(places.root, path));
+    const record = active.get(key);
+    if (record) {
+      const [upper, merged, work] = (['fs', 'merged', 'work'] as const).map((part) => places.active(record.dir, part)) as [string, string, string];
+      return { lower: lowers(record.parent), upper, merged, work };
+    }
+    const layer = layers.get(key);
+    return layer && { lower: lowers(layer.parent), upper: places.layer(layer.dir) };
   }
 
   remove(key: string): Promise<void> {
