@@ -45,6 +45,14 @@ describe('builder', { skip }, () => {
     assert.equal(image?.config.rootfs.diff_ids.length, 4);
   });
 
+  test('--add-host names hosts; what is no address is refused; --cache-from says what it does not do', async () => {
+    const files = { Dockerfile: 'FROM base:1\nRUN cat /etc/hosts\n' };
+    const { said } = await bed.build(files, { extraHosts: ['up=1.2.3.4'], cacheFrom: ['other:1'], noCache: true });
+    assert.match(said, /\[Warning\] --cache-from other:1/);
+    assert.match(said, /^1\.2\.3\.4\tup$/m);
+    assert.match((await bed.build(files, { extraHosts: ['up:nowhere'], noCache: true })).error ?? '', /invalid IP address in add-host: "nowhere"/);
+  });
+
   test('a change of a copied file invalidates that step and the later ones only', async () => {
     const files = { Dockerfile: 'FROM base:1\nRUN true > /first\nCOPY a /a\nRUN cat /a > /b\n', a: 'one' };
     await bed.build(files);

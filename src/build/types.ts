@@ -17,7 +17,7 @@ import type { Images } from '#core/images/types.ts';
 import type { Networks } from '#core/networks/types.ts';
 import type { Sandboxes } from '#core/sandboxes/types.ts';
 import type { ChainId, Snapshots } from '#core/snapshots/types.ts';
-import type { extractArchive } from '#core/snapshots/unpack/extract.ts';
+import type { HostFiles } from '#core/snapshots/unpack/extract.ts';
 import type { OpenRecords } from '#core/store/records.types.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
@@ -31,9 +31,6 @@ export interface Builder {
   records(): Promise<BuildCacheRecord[]>;
 }
 
-/** What the kernel gives that Node does not; `Kernel.files` fits. */
-export type BuildFiles = Parameters<typeof extractArchive>[2];
-
 export interface BuilderOptions {
   /**
    * Below it: `contexts` and `runs` (files of RUN containers) of running builds, `steps` (marks of the steps under way, by
@@ -45,7 +42,7 @@ export interface BuilderOptions {
   containers: Containers;
   sandboxes: Sandboxes;
   networks: Networks;
-  files: BuildFiles;
+  files: HostFiles;
   records: OpenRecords;
   clock: Clock;
   random: Random;

@@ -198,6 +198,14 @@ test('a field of another type is refused by its path; a command may be one strin
   assert.deepEqual(JSON.parse(made.Id), { Image: 'x', Cmd: ['ls'], Entrypoint: null, HostConfig: { Binds: null }, Later: 1 });
 });
 
+test('settings that a start or a build would not heed are refused', async () => {
+  const started = await ask('POST', '/containers/c/start', JSON.stringify({ Privileged: true }));
+  assert.deepEqual([started.status, /non-empty request body/.test(started.body)], [400, true]);
+  assert.equal((await ask('POST', '/containers/c/start', '{}')).status, 304);
+  const built = await ask('POST', '/build?securityopt=seccomp%3Dunconfined');
+  assert.deepEqual([built.status, /does not support setting security options/.test(built.body)], [400, true]);
+});
+
 test('not modified has no body; a HEAD that fails has none either', async () => {
   assert.deepEqual(await ask('POST', '/containers/c/start').then((a) => [a.status, a.body]), [304, '']);
   assert.deepEqual(await ask('HEAD', '/containers/c/archive?path=/x').then((a) => [a.status, a.body]), [404, '']);

@@ -15,15 +15,12 @@ import type { Logs } from '#core/logs/types.ts';
 import type { Networks } from '#core/networks/types.ts';
 import type { Sandboxes } from '#core/sandboxes/types.ts';
 import type { Snapshots } from '#core/snapshots/types.ts';
-import type { extractArchive } from '#core/snapshots/unpack/extract.ts';
+import type { HostFiles } from '#core/snapshots/unpack/extract.ts';
 import type { OpenRecords } from '#core/store/records.types.ts';
 import type { Volumes } from '#core/volumes/types.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
-
-/** Confined file access on the host, as core takes it. */
-export type HostFiles = Parameters<typeof extractArchive>[2];
 
 export interface EngineOptions {
   /** Directory of the engine's own files: `<root>/containers/<id>/{hosts,hostname,resolv.conf,log}`. */

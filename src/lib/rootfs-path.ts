@@ -11,19 +11,26 @@ const mostLinks = 40;
  * Only for trees that no process changes meanwhile; others need `Files.openInRoot`.
  * Faults: `invalid` for a loop of links.
  */
-export async function resolveInRoot(root: string, path: string, options: { followLast?: boolean } = {}): Promise<string> {
+export async function resolveInRoot(root: string, path: string, options: FollowOptions = {}): Promise<string> {
+  return join(root, ...(await namesInRoot(path, (names) => join(root, ...names), options)));
+}
+
+interface FollowOptions {
+  followLast?: boolean;
+}
+
+/** The same for a tree of several parts: the names below its root; `hostPath` tells where such names are on the host. */
+export async function namesInRoot(path: string, hostPath: (names: readonly string[]) => string, options: FollowOptions = {}): Promise<string[]> {
   let pending = posix.normalize(`/${path}`).split('/').filter(Boolean);
   let done: string[] = [];
   let links = 0;
-  while (pending.length > 0) {
-    const name = pending.shift() ?? '';
+  for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
     if (name === '..') {
       done.pop();
       continue;
     }
-    const here = join(root, ...done, name);
     const last = pending.length === 0;
-    const target = last && options.followLast === false ? undefined : await linkTarget(here);
+    const target = last && options.followLast === false ? undefined : await linkTarget(hostPath([...done, name]));
     if (target === undefined) {
       done.push(name);
       continue;
@@ -32,7 +39,7 @@ export async function resolveInRoot(root: string, path: string, options: { follo
     if (target.startsWith('/')) done = [];
     pending = [...target.split('/').filter((p) => p !== '' && p !== '.'), ...pending];
   }
-  return join(root, ...done);
+  return done;
 }
 
 async function linkTarget(path: string): Promise<string | undefined> {

@@ -1,11 +1,11 @@
 import { constants, createReadStream, type Stats } from 'node:fs';
 import { chmod, copyFile, lchown, link, lutimes, mkdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { extractArchive } from '#core/snapshots/unpack/extract.ts';
+import { extractArchive, type HostFiles } from '#core/snapshots/unpack/extract.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import { decompress } from '#lib/tar/decompress.ts';
-import { buildLimits, type BuildFiles } from '../types.ts';
+import { buildLimits } from '../types.ts';
 import type { IgnoreRules } from './patterns.ts';
 import { statOrNone, walk, type SourceItem, type SourceTree } from './tree.ts';
 
@@ -18,7 +18,7 @@ export interface Placement {
   owner?: { uid: number; gid: number };
   mode?: number;
   exclude?: IgnoreRules;
-  files: BuildFiles;
+  files: HostFiles;
 }
 
 /** Copies one source item to its place, as COPY does: a directory's content, or a file under its name. */
@@ -158,7 +158,7 @@ async function dress(path: string, owner: { uid: number; gid: number }, mode: nu
   await chmod(path, mode);
 }
 
-function copyXattrs(files: BuildFiles, from: string, to: string): void {
+function copyXattrs(files: HostFiles, from: string, to: string): void {
   for (const name of files.listXattrs(from)) {
     if (name.startsWith('trusted.overlay.') || name === 'security.selinux') continue;
     const value = files.getXattr(from, name);

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { extractArchive } from '#core/snapshots/unpack/extract.ts';
+import { extractArchive, type HostFiles } from '#core/snapshots/unpack/extract.ts';
 import { Fault, codeOf } from '#lib/errors.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import { dockerfileLimit } from '../dockerfile/parse.ts';
-import { buildLimits, type BuildFiles } from '../types.ts';
+import { buildLimits } from '../types.ts';
 import { IgnoreRules } from './patterns.ts';
 import type { SourceTree } from './tree.ts';
 
@@ -16,7 +16,7 @@ export interface Context {
 }
 
 /** Receives the client's tar below `directory`, as root's files, and reads the Dockerfile and the ignore rules. */
-export async function receiveContext(archive: Readable, directory: string, dockerfile: string, files: BuildFiles, signal: AbortSignal): Promise<Context> {
+export async function receiveContext(archive: Readable, directory: string, dockerfile: string, files: HostFiles, signal: AbortSignal): Promise<Context> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { BuildOptions } from '#api/docker/build.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
-import type { Platform } from '#core/content/types.ts';
+import { hostPlatform, matches, parsePlatform, platformOf } from '#core/images/platform.ts';
 import type { Image, RegistryAuth } from '#core/images/types.ts';
 import type { ChainId } from '#core/snapshots/types.ts';
 import { isoTime } from '#lib/clock.ts';
@@ -60,6 +60,7 @@ export class Build {
     const stages = neededStages(this.#file.stages, target);
     this.#steps = stages.reduce((sum, stage) => sum + 1 + stage.instructions.length, this.#file.globals.length);
     if (this.#steps > buildLimits.steps) throw new Fault('too-large', `the Dockerfile has ${this.#steps} steps; the limit is ${buildLimits.steps}`);
+    if (options.cacheFrom.length > 0) emit({ stream: `[Warning] --cache-from ${options.cacheFrom.join(' ')}: steps are taken from this builder's own cache alone\n` });
     for (const warning of this.#file.warnings) emit({ stream: `${warning}\n` });
     for (const instruction of this.#file.globals) this.#announce(instruction);
     for (const stage of stages) {
@@ -112,8 +113,7 @@ export class Build {
   }
 
   #scratch(): StageState {
-    const architecture = ({ x64: 'amd64', arm64: 'arm64' } as Record<string, string>)[process.arch] ?? process.arch;
-    return emptyStage(architecture);
+    return emptyStage(hostPlatform().architecture);
   }
 
   #trigger(text: string, stage: Stage): Instruction {
@@ -126,14 +126,14 @@ export class Build {
   async #image(reference: string, platform: string | undefined): Promise<Image> {
     const { builder, options, emit, signal } = this.#run;
     const here = builder.images.get(reference);
-    const wanted = platform ?? options.platform;
-    if (here && !options.pull && (!wanted || matches(here.config, wanted))) return here;
+    const wanted = platform || options.platform ? parsePlatform(platform ?? options.platform) : undefined;
+    if (here && !options.pull && (!wanted || matches(wanted, platformOf(here.config)))) return here;
     try {
       const auth = registryAuth(options, reference);
       const onProgress = (event: { layer?: string; status: string }): void => {
         if (['Pull complete', 'Already exists'].includes(event.status)) emit({ status: event.status, id: event.layer?.slice(7, 19) });
       };
-      const pulled = await builder.images.pull(reference, { platform: parsePlatform(wanted), auth, onProgress, signal });
+      const pulled = await builder.images.pull(reference, { ...(wanted ? { platform: wanted } : {}), auth, onProgress, signal });
       return pulled.image;
     } catch (error) {
       if (isFault(error) && here === undefined) throw new Fault(error.kind, error.message, { cause: error, details: error.details });
@@ -172,18 +172,6 @@ export class Build {
     config.created = config.history?.at(-1)?.created ?? config.created ?? isoTime(builder.clock.now());
     return builder.images.assemble(config, state.layers, options.tags);
   }
-}
-
-function matches(config: ImageConfig, platform: string): boolean {
-  const wanted = parsePlatform(platform);
-  return !wanted || (wanted.os === config.os && wanted.architecture === config.architecture);
-}
-
-function parsePlatform(text: string | undefined): Platform | undefined {
-  if (!text) return undefined;
-  const [os, architecture, variant] = text.split('/');
-  if (!os || !architecture) throw new Fault('invalid', `invalid platform ${JSON.stringify(text)}: write it as os/arch or os/arch/variant`);
-  return { os, architecture, variant };
 }
 
 function registryAuth(options: BuildOptions, reference: string): RegistryAuth | undefined {

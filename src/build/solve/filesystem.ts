@@ -5,13 +5,14 @@ import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { resolveUser } from '#core/containers/user.ts';
+import type { HostFiles } from '#core/snapshots/unpack/extract.ts';
 import { Fault } from '#lib/errors.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import { IgnoreRules } from '../context/patterns.ts';
 import { makeDirectory, placeArchive, placeInline, placeItem, type Placement } from '../context/place.ts';
 import { contentDigest, findSources, type SourceItem, type SourceTree } from '../context/tree.ts';
 import type { CopyChange } from '../dockerfile/types.ts';
-import { buildLimits, type BuildFiles } from '../types.ts';
+import { buildLimits } from '../types.ts';
 
 /** What a COPY or ADD brings, found before anything is written: its digests make the cache key. */
 export interface CopyPlan {
@@ -72,7 +73,7 @@ export function describeSources(plan: CopyPlan): string {
 }
 
 /** Writes what was planned into the mounted root file system. */
-export async function performCopy(plan: CopyPlan, root: string, files: BuildFiles, signal: AbortSignal): Promise<void> {
+export async function performCopy(plan: CopyPlan, root: string, files: HostFiles, signal: AbortSignal): Promise<void> {
   const { change } = plan;
   const owner = change.chown === undefined ? undefined : ownerOf(files, root, change.chown);
   const placement: Placement = { root, target: change.target, owner, mode: change.chmod, exclude: plan.exclude, files };
@@ -84,7 +85,7 @@ export async function performCopy(plan: CopyPlan, root: string, files: BuildFile
 }
 
 /** The group of a bare name is the user's own; that of a bare number is the same number (Dockerfile reference, COPY --chown). */
-function ownerOf(files: BuildFiles, root: string, chown: string): { uid: number; gid: number } {
+function ownerOf(files: HostFiles, root: string, chown: string): { uid: number; gid: number } {
   const { uid, gid } = resolveUser(files, root, chown);
   return { uid, gid: /^\d+$/.test(chown) ? uid : gid };
 }
@@ -96,7 +97,7 @@ export async function needsDirectory(root: string, path: string): Promise<boolea
   return stats === undefined;
 }
 
-export async function performWorkdir(root: string, path: string, user: string, files: BuildFiles): Promise<void> {
+export async function performWorkdir(root: string, path: string, user: string, files: HostFiles): Promise<void> {
   const owner = user === '' ? undefined : resolveUser(files, root, user);
   await makeDirectory({ root, target: path, owner, files }, path);
 }

@@ -1,6 +1,7 @@
 import { lstat, mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Emit } from '#api/docker/calls.ts';
+import { extraHostLines } from '#api/docker/extra-hosts.ts';
 import type { BuildOptions } from '#api/docker/build.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
 import type { ContainerSpec, MountSpec } from '#core/containers/types.ts';
@@ -8,7 +9,7 @@ import { resolveUser } from '#core/containers/user.ts';
 import { asFault, Fault } from '#lib/errors.ts';
 import { hex } from '#lib/random.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
-import { defaultPath } from '../dockerfile/instructions/shared.ts';
+import { defaultPath } from '#core/containers/spec/defaults.ts';
 import type { Change } from '../dockerfile/types.ts';
 import type { BuilderOptions } from '../types.ts';
 
@@ -34,7 +35,7 @@ export async function runCommand(builder: BuilderOptions, id: string, request: R
   const { change, root } = request;
   const files = join(builder.root, 'runs', id);
   await mkdir(files, { recursive: true, mode: 0o711 });
-  const stubs = await missingMountpoints(root);
+  const mountPoints = await missingMountPoints(root);
   const network = networkOf(change, request.options);
   try {
     const namespace = network === 'host' ? 'host' : await joinNetwork(builder, id, network);
@@ -50,7 +51,7 @@ export async function runCommand(builder: BuilderOptions, id: string, request: R
     if (network === 'bridge') await leaveNetwork(builder, id);
     await builder.sandboxes.remove(id);
     await rm(files, { recursive: true, force: true });
-    await removeStubs(stubs);
+    await removeMountPoints(mountPoints);
   }
 }
 
@@ -87,7 +88,8 @@ async function containerSpec(builder: BuilderOptions, id: string, request: RunRe
   const hosts = join(files, 'hosts');
   const named = join(files, 'hostname');
   await writeFile(resolv, builder.nameservers().map((n) => `nameserver ${n}\n`).join(''));
-  await writeFile(hosts, hostsText(hostname, options.extraHosts));
+  const gateway = builder.networks.get('bridge')?.ipam.config.find((c) => c.gateway)?.gateway;
+  await writeFile(hosts, hostsText(hostname, options.extraHosts, gateway));
   await writeFile(named, `${hostname}\n`);
   const bind = (source: string, target: string): MountSpec => ({ type: 'bind', source, target, options: ['rbind', 'rprivate', 'rw'] });
   const limits = options.resources;
@@ -120,14 +122,9 @@ function withDefaults(env: readonly string[], defaults: readonly string[]): stri
   return [...env, ...defaults.filter((entry) => !names.has(entry.split('=', 1)[0]))];
 }
 
-function hostsText(hostname: string, extra: readonly string[]): string {
+function hostsText(hostname: string, extra: readonly string[], gateway: string | undefined): string {
   const lines = [`127.0.0.1\tlocalhost ${hostname}`, '::1\tlocalhost ip6-localhost ip6-loopback'];
-  for (const entry of extra) {
-    const at = entry.indexOf(':');
-    if (at < 1) throw new Fault('invalid', `invalid --add-host ${JSON.stringify(entry)}: write it as name:ip`);
-    lines.push(`${entry.slice(at + 1)}\t${entry.slice(0, at)}`);
-  }
-  return `${lines.join('\n')}\n`;
+  return `${[...lines, ...extraHostLines(extra, gateway)].join('\n')}\n`;
 }
 
 async function runToEnd(builder: BuilderOptions, id: string, request: RunRequest): Promise<number> {
@@ -168,18 +165,18 @@ async function started(step: Promise<unknown>): Promise<void> {
   }
 }
 
-interface Stub {
+interface MadeMountPoint {
   path: string;
   directory: boolean;
 }
 
-/** What the runtime will create for its mounts and the image lacks: it must not end up in the layer. */
-async function missingMountpoints(root: string): Promise<Stub[]> {
+/** What the runtime will make for its mounts and the image lacks: it must not end up in the layer. */
+async function missingMountPoints(root: string): Promise<MadeMountPoint[]> {
   const wanted: [string, boolean][] = [
     ['/etc', true], ['/etc/resolv.conf', false], ['/etc/hosts', false], ['/etc/hostname', false], ['/proc', true], ['/sys', true], ['/dev', true],
     ['/dev/pts', true], ['/dev/shm', true], ['/dev/mqueue', true], ['/sys/fs', true], ['/sys/fs/cgroup', true],
   ];
-  const missing: Stub[] = [];
+  const missing: MadeMountPoint[] = [];
   for (const [name, directory] of wanted) {
     const path = await resolveInRoot(root, name, { followLast: false });
     if (!(await lstat(path).catch(() => undefined))) missing.push({ path, directory });
@@ -187,8 +184,8 @@ async function missingMountpoints(root: string): Promise<Stub[]> {
   return missing;
 }
 
-async function removeStubs(stubs: readonly Stub[]): Promise<void> {
-  for (const { path, directory } of [...stubs].reverse()) {
+async function removeMountPoints(made: readonly MadeMountPoint[]): Promise<void> {
+  for (const { path, directory } of [...made].reverse()) {
     const stats = await lstat(path).catch(() => undefined);
     if (!stats) continue;
     // only what is still empty was the runtime's; a command may have made the path its own

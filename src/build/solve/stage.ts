@@ -1,7 +1,7 @@
 import type { ImageConfig, ImageHistory } from '#api/oci/image.ts';
+import { defaultPath } from '#core/containers/spec/defaults.ts';
 import type { Descriptor } from '#core/content/types.ts';
 import type { ChainId } from '#core/snapshots/types.ts';
-import { defaultPath } from '../dockerfile/instructions/shared.ts';
 import type { CachedLayer } from '../types.ts';
 
 /** A stage as far as it is built. */

@@ -45,6 +45,11 @@ export function normalize(platform: Platform): Platform {
   return { os: platform.os, architecture, ...(variant ? { variant } : {}) };
 }
 
+/** The platform that an image's config tells. */
+export function platformOf({ os, architecture, variant }: { os: string; architecture: string; variant?: string }): Platform {
+  return normalize({ os, architecture, ...(variant ? { variant } : {}) });
+}
+
 export function matches(wanted: Platform, found: Platform): boolean {
   return rank(wanted, found) >= 0;
 }

@@ -21,8 +21,8 @@ function backend(call: Call): BuildBackend {
 }
 
 async function build(call: Call): Promise<void> {
-  const builder = backend(call);
   const options = buildOptions(call);
+  const builder = backend(call);
   const context = options.remote === '' ? bodyStream(call) : undefined;
   await sendProgress(call, (emit, signal) => builder.build(options, context, emit, signal));
 }
@@ -30,6 +30,7 @@ async function build(call: Call): Promise<void> {
 function buildOptions(call: Call): BuildOptions {
   const query = call.query;
   const version = text(query, 'version') || '1';
+  if (query.getAll('securityopt').some((o) => o !== '')) throw new Fault('invalid', 'The daemon on this platform does not support setting security options on build');
   if (version !== '1' && version !== '2') throw new Fault('invalid', `invalid builder version: "${version}"; use 1 or 2`);
   return {
     version,

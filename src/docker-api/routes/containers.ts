@@ -13,6 +13,9 @@ const listFilters = [
   'ancestor', 'before', 'expose', 'exited', 'health', 'id', 'isolation', 'is-task', 'label', 'name', 'network', 'publish', 'since', 'status', 'volume',
 ];
 
+/** Bytes of a body that can hold no field. */
+const emptyBodyLimit = 7;
+
 /** A call that acts on one container and answers 204. */
 function action(path: string, act: (call: Call, id: string) => Promise<void>): Route {
   return {
@@ -47,6 +50,8 @@ export const containerRoutes: readonly Route[] = [
 ];
 
 async function start(call: Call, id: string): Promise<void> {
+  // `{}` and `null` say nothing; the settings of a start were a part of it before 1.24
+  if (Number(call.request.headers['content-length'] ?? 0) > emptyBodyLimit) throw new Fault('invalid', 'starting container with non-empty request body was removed in API v1.24: give its settings to POST /containers/create');
   if (text(call.query, 'checkpoint') !== '') throw new Fault('not-implemented', 'starting from a checkpoint is not implemented by Gantry yet');
   await call.backends.containers.start(id);
 }

@@ -8,6 +8,7 @@ import type { PathStat } from '#api/docker/containers.ts';
 import { resolveUser } from '#core/containers/user.ts';
 import { extractArchive } from '#core/snapshots/unpack/extract.ts';
 import { Fault, codeOf, isFault } from '#lib/errors.ts';
+import { openPath } from '#lib/open-flags.ts';
 import { encodeTar } from '#lib/tar/write.ts';
 import type { TarEntry } from '#lib/tar/types.ts';
 import type { ContainerContext } from '../containers/context.ts';
@@ -21,7 +22,7 @@ import { openDirectory, walk } from './walk.ts';
 
 /** What one `docker cp` may bring. */
 const copyLimits = { limitBytes: 512 * 1024 ** 3, limitEntries: 4 * 1024 * 1024 } as const;
-const openNoFollow = 0o10000000 | constants.O_NOFOLLOW;
+const openNoFollow = openPath | constants.O_NOFOLLOW;
 
 export class ArchivesBackend {
   readonly #context: ContainerContext;

@@ -3,9 +3,8 @@
  * of a stopped one the root file system is mounted for the while, and paths below a mount's target lead to its source.
  * A place is a directory to open and a path to resolve *inside* it, so that links cannot lead out.
  */
-import { lstat, readlink } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { Fault } from '#lib/errors.ts';
+import { namesInRoot } from '#lib/rootfs-path.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import { isAlive } from '../containers/record.ts';
@@ -24,8 +23,6 @@ export interface MountSource {
   root: string;
   path: string;
 }
-
-const mostLinks = 40;
 
 export async function withPlace<T>(context: ContainerContext, record: ContainerRecord, path: string, use: (place: Place) => Promise<T>): Promise<T> {
   const asked = normalize(path);
@@ -58,26 +55,10 @@ function mountSources(context: ContainerContext, record: ContainerRecord): Map<s
 async function placeOfStopped(context: ContainerContext, record: ContainerRecord, root: string, path: string): Promise<Place> {
   const mounts = mountSources(context, record);
   if (mounts.size === 0) return { root, path, mounts };
-  let done: string[] = [];
-  let pending = path.split('/').filter((p) => p !== '' && p !== '.');
-  let links = 0;
-  for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
-    if (name === '..') {
-      done.pop();
-      continue;
-    }
-    const here = locate(root, mounts, [...done, name]);
-    const target = pending.length === 0 ? undefined : await linkTarget(join(here.root, here.path));
-    if (target === undefined) {
-      done.push(name);
-      continue;
-    }
-    if (++links > mostLinks) throw new Fault('invalid', `too many levels of symbolic links: ${path}`);
-    if (target.startsWith('/')) done = [];
-    pending = [...target.split('/').filter((p) => p !== '' && p !== '.'), ...pending];
-  }
+  const place = (names: readonly string[]): Place => locate(root, mounts, names);
+  const names = await namesInRoot(path, (below) => join(place(below).root, place(below).path), { followLast: false });
   const tail = /\/\.?$/.exec(path)?.[0] ?? '';
-  const found = locate(root, mounts, done);
+  const found = place(names);
   return { root: found.root, path: found.path === '/' ? `/${tail.slice(1)}` : `${found.path}${tail}`, mounts: found.mounts };
 }
 
@@ -94,9 +75,4 @@ function locate(root: string, mounts: ReadonlyMap<string, MountSource>, names: r
     path: `${source.path}${path.slice(base.length)}` || '/',
     mounts: new Map(below.map(([target, shown]): [string, MountSource] => [`${source.path}${target.slice(base.length)}`, shown])),
   };
-}
-
-async function linkTarget(path: string): Promise<string | undefined> {
-  const found = await lstat(path).catch(() => undefined);
-  return found?.isSymbolicLink() ? readlink(path) : undefined;
 }

@@ -4,15 +4,14 @@
  */
 import { constants, createReadStream, fstatSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
+import type { HostFiles } from '#core/snapshots/unpack/extract.ts';
 import { codeOf, isFault } from '#lib/errors.ts';
+import { openPath } from '#lib/open-flags.ts';
 import type { TarEntry, TarEntryType } from '#lib/tar/types.ts';
 import { tarEntry } from '#lib/tar/types.ts';
 import type { TarSource } from '#lib/tar/write.ts';
-import type { HostFiles } from '../types.ts';
 import type { MountSource } from './place.ts';
 
-/** Linux's, which Node does not name. */
-const openPath = 0o10000000;
 export const openDirectory = openPath | constants.O_DIRECTORY;
 const openDirectoryNoFollow = openDirectory | constants.O_NOFOLLOW;
 const openFile = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

@@ -19,7 +19,7 @@ import { planMounts } from './mounts.ts';
 import { checkName, inventName } from './names.ts';
 import { portRequests } from './ports.ts';
 import type { ContainerRecord, MountRecord } from './record.ts';
-import { firstState } from './record.ts';
+import { firstState, otherOf } from './record.ts';
 
 const anonymousLabel = 'com.docker.volume.anonymous';
 
@@ -88,7 +88,7 @@ function withTag(name: string): string {
 function wantedEndpoints(host: HostConfig, request: CreateRequest): Record<string, EndpointSettings> {
   const mode = host.NetworkMode ?? 'bridge';
   const asked = Object.entries(request.NetworkingConfig?.EndpointsConfig ?? {});
-  if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return {};
+  if (mode === 'host' || mode === 'none' || otherOf(mode) !== undefined) return {};
   const result: Record<string, EndpointSettings> = { [mode]: {} };
   for (const [key, settings] of asked) {
     checkEndpoint(key, settings ?? {});
@@ -113,7 +113,8 @@ function inheritedMounts(context: ContainerContext, host: HostConfig): MountReco
 /** Containers that this one is to share something with must be there. */
 function checkReferences(context: ContainerContext, host: HostConfig): void {
   for (const mode of [host.NetworkMode, host.IpcMode, host.PidMode]) {
-    if (mode?.startsWith('container:')) mustExist(context, mode.slice('container:'.length));
+    const other = otherOf(mode);
+    if (other !== undefined) mustExist(context, other);
   }
 }
 

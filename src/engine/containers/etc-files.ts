@@ -1,10 +1,10 @@
 /** /etc/hosts, /etc/hostname and /etc/resolv.conf of a run: written in the container's directory and bound into it. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { extraHostLines } from '#api/docker/extra-hosts.ts';
 import type { MountSpec } from '#core/containers/types.ts';
 import type { Endpoint } from '#core/networks/types.ts';
 import { resolvConfForOthers, resolvedConfPath } from '#lib/dns/forward.ts';
-import { parseExtraHost } from './host-config.ts';
 import type { ContainerRecord } from './record.ts';
 import { shortId } from './record.ts';
 
@@ -37,12 +37,7 @@ export function hostsFile(input: EtcInput): string {
   const lines = input.hostNetwork
     ? [input.hostHosts.trimEnd()]
     : ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback', 'fe00::\tip6-localnet', 'ff00::\tip6-mcastprefix', 'ff02::1\tip6-allnodes', 'ff02::2\tip6-allrouters'];
-  for (const entry of record.hostConfig.ExtraHosts ?? []) {
-    const { name, address } = parseExtraHost(entry);
-    const meant = address === 'host-gateway' ? input.hostGateway : address;
-    if (meant !== undefined) lines.push(`${meant}\t${name}`);
-  }
-  lines.push(...endpoints.map((endpoint) => ownLine(record, endpoint)));
+  lines.push(...extraHostLines(record.hostConfig.ExtraHosts ?? [], input.hostGateway), ...endpoints.map((endpoint) => ownLine(record, endpoint)));
   return `${lines.join('\n')}\n`;
 }
 

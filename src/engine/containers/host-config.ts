@@ -1,10 +1,12 @@
 /** Checks a HostConfig: each field works or is refused by name. Zero values, which the CLI always sends, are unset. */
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { parseExtraHost } from '#api/docker/extra-hosts.ts';
 import type { HostConfig, RestartPolicy } from '#api/docker/host-config.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
 import { Fault } from '#lib/errors.ts';
 import { checkLog } from './log-config.ts';
+import { otherOf } from './record.ts';
 
 /** What is there in Docker, and not here: field -> how it is asked for. */
 const refused: readonly [(h: HostConfig) => boolean, string][] = [
@@ -120,32 +122,22 @@ function checkModes(h: HostConfig, runtimes: readonly string[]): void {
   for (const [what, value, rule] of allowed) {
     if (!rule.test(value)) throw new Fault('invalid', `invalid ${what}: ${value}`);
   }
-  const shared = h.NetworkMode === 'host' || (h.NetworkMode ?? '').startsWith('container:');
-  if ((h.NetworkMode ?? '').startsWith('container:')) {
+  const joins = otherOf(h.NetworkMode) !== undefined;
+  if (joins) {
     if ((h.Dns ?? []).length > 0) throw new Fault('invalid', 'conflicting options: dns and the network mode');
     if ((h.ExtraHosts ?? []).length > 0) throw new Fault('invalid', 'conflicting options: custom host-to-IP mapping and the network mode');
     if (Object.keys(h.PortBindings ?? {}).length > 0 || h.PublishAllPorts) throw new Fault('invalid', 'conflicting options: port publishing and the container type network mode');
   }
-  if (shared && Object.keys(h.Sysctls ?? {}).some((name) => name.startsWith('net.'))) {
+  if ((joins || h.NetworkMode === 'host') && Object.keys(h.Sysctls ?? {}).some((name) => name.startsWith('net.'))) {
     throw new Fault('invalid', 'conflicting options: net sysctls and a network mode that shares another network');
   }
 }
 
 function checkAddresses(h: HostConfig): void {
-  for (const entry of h.ExtraHosts ?? []) {
-    const { address } = parseExtraHost(entry);
-    if (address !== 'host-gateway' && isIP(address) === 0) throw new Fault('invalid', `invalid IP address in add-host: "${address}"`);
-  }
+  (h.ExtraHosts ?? []).forEach(parseExtraHost);
   for (const server of h.Dns ?? []) {
     if (isIP(server) === 0) throw new Fault('invalid', `invalid IP address in dns: "${server}"`);
   }
-}
-
-/** `name:address` or `name=address`; IPv6 addresses may be in brackets. */
-export function parseExtraHost(entry: string): { name: string; address: string } {
-  const [, name, address] = /^([^:=\s]+)[:=](.+)$/.exec(entry) ?? [];
-  if (name === undefined || address === undefined) throw new Fault('invalid', `bad format for add-host: "${entry}"`);
-  return { name, address: address.replace(/^\[(.*)\]$/, '$1') };
 }
 
 /** Parsed `SecurityOpt`. */

@@ -5,9 +5,6 @@ import type { ContainerConfig, HealthConfig } from '#api/oci/image.ts';
 import { Fault } from '#lib/errors.ts';
 import { parseSignal } from '../signals.ts';
 
-/** Docker's default; what `PATH` is where neither image nor user says. */
-export const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
 const shortestHealthNanos = 1_000_000;
 
 export function mergeConfig(request: CreateRequest, image: ContainerConfig, id: string): ContainerConfig {

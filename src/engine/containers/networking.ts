@@ -10,7 +10,7 @@ import { portRequests } from './ports.ts';
 import type { EtcInput } from './etc-files.ts';
 import { readHostFiles, resolverOf } from './etc-files.ts';
 import type { ContainerRecord } from './record.ts';
-import { isAlive, shortId } from './record.ts';
+import { isAlive, otherOf, shortId } from './record.ts';
 
 /** What a run's network is to be, decided before anything is made. */
 export interface NetworkPlan {
@@ -21,11 +21,9 @@ export interface NetworkPlan {
   hostNetwork: boolean;
 }
 
-const joinsOther = 'container:';
-
 export function planNetworks(context: ContainerContext, record: ContainerRecord): NetworkPlan {
   const mode = record.hostConfig.NetworkMode ?? 'bridge';
-  const networks = mode === 'host' || mode.startsWith(joinsOther) ? [] : wantedNetworks(context, record);
+  const networks = mode === 'host' || otherOf(mode) !== undefined ? [] : wantedNetworks(context, record);
   return { networks, served: networks.some(([network]) => servesNames(network)), hostNetwork: mode === 'host' };
 }
 
@@ -35,7 +33,8 @@ export function planNetworks(context: ContainerContext, record: ContainerRecord)
  */
 export async function openSandbox(context: ContainerContext, record: ContainerRecord): Promise<string> {
   const { NetworkMode: mode = 'bridge', IpcMode, Sysctls, ShmSize } = record.hostConfig;
-  const shared = mode === 'host' ? 'host' : mode.startsWith(joinsOther) ? namespaceOf(context, record, mode.slice(joinsOther.length)) : undefined;
+  const other = otherOf(mode);
+  const shared = mode === 'host' ? 'host' : other === undefined ? undefined : namespaceOf(context, record, other);
   const namespaces = [...(shared === undefined ? (['net'] as const) : []), ...(IpcMode === 'shareable' ? (['ipc'] as const) : [])];
   await context.sandboxes.remove(record.id);
   if (namespaces.length === 0) return shared ?? '';

@@ -83,6 +83,11 @@ export function isRunning(record: ContainerRecord): boolean {
   return isAlive(record) || record.state.status === 'restarting';
 }
 
+/** The container that a mode of namespaces names (`container:web`); undefined for any other mode. */
+export function otherOf(mode: string | undefined): string | undefined {
+  return mode?.startsWith('container:') ? mode.slice('container:'.length) : undefined;
+}
+
 /** Path and arguments of the main process. */
 export function commandOf(config: ContainerConfig): string[] {
   return [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];

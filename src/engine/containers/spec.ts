@@ -3,19 +3,20 @@ import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs
 import { mkdir } from 'node:fs/promises';
 import type { Resources } from '#api/docker/host-config.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
+import { defaultPath } from '#core/containers/spec/defaults.ts';
 import type { ContainerSpec, MountSpec, NamespaceSpec, ResourceSpec } from '#core/containers/types.ts';
 import { resolveUser } from '#core/containers/user.ts';
 import type { Sandbox } from '#core/sandboxes/types.ts';
 import { Fault, codeOf, isFault } from '#lib/errors.ts';
+import { openPath } from '#lib/open-flags.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
 import type { ContainerContext } from './context.ts';
 import { logPathOf, owner } from './context.ts';
 import { logLimitsOf } from './log-config.ts';
 import { hostnameOf } from './etc-files.ts';
 import { checkSecurity } from './host-config.ts';
-import { defaultPath } from './merge-config.ts';
 import type { ContainerRecord, MountRecord } from './record.ts';
-import { commandOf, isAlive } from './record.ts';
+import { commandOf, isAlive, otherOf } from './record.ts';
 
 export interface RunInput {
   rootfs: string;
@@ -142,11 +143,10 @@ function namespaces(context: ContainerContext, record: ContainerRecord, network:
   };
 }
 
-const joinsOther = 'container:';
-
 function pidNamespace(context: ContainerContext, mode: string): NamespaceSpec {
   if (mode === 'host') return { pid: 'host' };
-  return mode.startsWith(joinsOther) ? { pid: `/proc/${running(context, mode).state.pid}/ns/pid` } : {};
+  const other = otherOf(mode);
+  return other === undefined ? {} : { pid: `/proc/${running(context, other).state.pid}/ns/pid` };
 }
 
 /** Whose IPC namespace and /dev/shm the run has: undefined for its own alone. */
@@ -154,15 +154,16 @@ function ipcSource(context: ContainerContext, record: ContainerRecord): 'host' |
   const mode = record.hostConfig.IpcMode ?? '';
   if (mode === 'host') return 'host';
   if (mode === 'shareable') return context.sandboxes.get(record.id);
-  if (!mode.startsWith(joinsOther)) return undefined;
-  const other = running(context, mode);
+  const name = otherOf(mode);
+  if (name === undefined) return undefined;
+  const other = running(context, name);
   const source = ipcSource(context, other);
   if (source) return source;
   throw new Fault('invalid', `can't join IPC of container ${other.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`);
 }
 
-function running(context: ContainerContext, mode: string): ContainerRecord {
-  const other = context.set.must(mode.slice(joinsOther.length));
+function running(context: ContainerContext, reference: string): ContainerRecord {
+  const other = context.set.must(reference);
   if (!isAlive(other)) throw new Fault('conflict', `cannot join a namespace of a non running container: ${other.id}`);
   return other;
 }
@@ -204,9 +205,6 @@ async function volumeSource(context: ContainerContext, record: ContainerRecord, 
   });
   return mount.subpath ? holdInside(context, directory, mount, held) : directory;
 }
-
-/** Linux's, which Node does not name. */
-const openPath = 0o10000000;
 
 /**
  * The host path of what the mount's subpath is below `directory` at this moment. Another container of the volume may put a

@@ -11,7 +11,7 @@ import { checkEndpoint } from '../containers/endpoint-settings.ts';
 import { noteJoined, noteLeft } from '../containers/etc-files.ts';
 import { etcInputOf, joinNetwork, servesNames, serveNames } from '../containers/networking.ts';
 import type { ContainerRecord } from '../containers/record.ts';
-import { isAlive } from '../containers/record.ts';
+import { isAlive, otherOf } from '../containers/record.ts';
 import { anyOf, booleanFilter, labelsMatch, nameMatches, untilFilter } from '../filters.ts';
 
 export class NetworksBackend {
@@ -183,7 +183,7 @@ function shownDriver(network: Network): string {
 function checkConnectable(record: ContainerRecord): void {
   const mode = record.hostConfig.NetworkMode ?? '';
   if (mode === 'host') throw new Fault('forbidden', 'container sharing network namespace with host cannot be connected to any other network');
-  if (mode.startsWith('container:')) throw new Fault('forbidden', 'container sharing network namespace with another container or host cannot be connected to any other network');
+  if (otherOf(mode) !== undefined) throw new Fault('forbidden', 'container sharing network namespace with another container or host cannot be connected to any other network');
   if (mode === 'none') throw new Fault('forbidden', 'container cannot be connected to multiple networks with one of the networks in private (none) mode');
 }
 

@@ -6,6 +6,7 @@ import type { AuthConfig } from '#api/docker/common.ts';
 import type { EventMessage } from '#api/docker/events.ts';
 import type * as api from '#api/docker/system.ts';
 import { newestApi, oldestApi, showApi } from '#api/docker/versions.ts';
+import { hostPlatform } from '#core/images/platform.ts';
 import { isoTime } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import type { ContainerContext } from '../containers/context.ts';
@@ -18,8 +19,7 @@ import { show as showVolume } from '../volumes/backend.ts';
 
 const indexServer = 'https://index.docker.io/v1/';
 
-/** Names that Go gives to architectures, and the kernel. */
-const goArch: Record<string, string> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
+/** Names that the kernel gives to architectures. */
 const kernelArch: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686', ppc64: 'ppc64le' };
 
 export class SystemBackend {
@@ -34,7 +34,7 @@ export class SystemBackend {
 
   async version(): Promise<api.VersionResponse> {
     const { host } = this.#context;
-    const details = { ApiVersion: showApi(newestApi), MinAPIVersion: showApi(oldestApi), Os: 'linux', Arch: goArch[arch()] ?? arch(), KernelVersion: release() };
+    const details = { ApiVersion: showApi(newestApi), MinAPIVersion: showApi(oldestApi), Os: 'linux', Arch: hostPlatform().architecture, KernelVersion: release() };
     return Promise.resolve({
       Platform: { Name: 'Gantry' },
       Components: [

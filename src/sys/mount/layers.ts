@@ -1,8 +1,8 @@
 /** Overlay options with more layers than the kernel's one page of options holds. */
 import { closeSync, openSync } from 'node:fs';
+import { openPath } from '#lib/open-flags.ts';
 import { faulting } from '../errno.ts';
 
-const O_PATH = 0o10000000;
 const prefix = 'lowerdir=';
 
 /**
@@ -12,7 +12,7 @@ const prefix = 'lowerdir=';
 export function withShortLayers(data: string, what: string, use: (data: string) => void): void {
   const fds: number[] = [];
   const shorten = (path: string): string => {
-    const fd = faulting(`${what}: open the layer ${path}`, () => openSync(path.replaceAll(/\\(.)/g, '$1'), O_PATH));
+    const fd = faulting(`${what}: open the layer ${path}`, () => openSync(path.replaceAll(/\\(.)/g, '$1'), openPath));
     fds.push(fd);
     return `/proc/self/fd/${fd}`;
   };

@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import { openPath } from '#lib/open-flags.ts';
 import { systemClock } from '#lib/clock.ts';
 import { Backoff } from '#lib/backoff.ts';
 import { closeSync, constants, openSync } from 'node:fs';
@@ -11,7 +12,6 @@ import { AF_UNIX, encodeUnix, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_SEQPACKET, unixP
 import { Connection } from './connection.ts';
 import type { SeqPacket, SeqPackets } from './types.ts';
 
-const O_PATH = 0o10000000;
 /** A listener whose queue is full is tried again for about this long. */
 const connectAttempts = 12;
 const firstWaitMs = 1;
@@ -41,7 +41,7 @@ async function connect(poller: Poller, clock: Clock, path: string): Promise<SeqP
 
 function tryConnect(fd: number, path: string, what: string): string | undefined {
   if (Buffer.byteLength(path) < unixPathLimit) return connectTo(fd, path);
-  const directory = faulting(what, () => openSync(dirname(path), O_PATH | constants.O_DIRECTORY));
+  const directory = faulting(what, () => openSync(dirname(path), openPath | constants.O_DIRECTORY));
   try {
     return connectTo(fd, `/proc/self/fd/${directory}/${basename(path)}`);
   } finally {

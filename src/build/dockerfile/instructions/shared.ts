@@ -6,7 +6,6 @@ import { jsonForm } from '../parse.ts';
 import type { FileContext, Instruction, Step, StepContext } from '../types.ts';
 
 export const defaultShell: readonly string[] = ['/bin/sh', '-c'];
-export const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The container defaults of an image, made where there are none. */
 export function containerConfig(config: ImageConfig): ContainerConfig {

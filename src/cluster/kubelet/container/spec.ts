@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Container, Pod } from '#api/kube/types.ts';
 import type { Image } from '#core/images/types.ts';
+import { defaultPath } from '#core/containers/spec/defaults.ts';
 import type { ContainerSpec, MountSpec } from '#core/containers/types.ts';
 import type { LogLimits } from '#core/logs/files.ts';
 import type { Sandbox } from '#core/sandboxes/types.ts';
@@ -18,7 +19,6 @@ import { cgroupResources, oomScoreAdj } from './resources.ts';
 import { checkNonRoot, containerSecurity } from './security.ts';
 import type { ContainerSecurity } from './security.ts';
 
-const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The kubelet's containerLogMaxSize and containerLogMaxFiles, at their defaults. */
 const logLimits: LogLimits = { bytes: 10 * 1024 * 1024, files: 5 };

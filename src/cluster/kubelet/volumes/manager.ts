@@ -3,6 +3,7 @@ import { chmodSync, closeSync, constants, fstatSync, mkdirSync, openSync, rmSync
 import { join } from 'node:path';
 import type { Pod, Volume, VolumeMount } from '#api/kube/types.ts';
 import { codeOf, Fault, isFault, messageOf } from '#lib/errors.ts';
+import { openPath } from '#lib/open-flags.ts';
 import type { PodObjects } from '../container/environment.ts';
 import type { PodFacts } from '../container/fields.ts';
 import type { NodeContext, NodePlace } from '../types.ts';
@@ -100,8 +101,6 @@ export class PodVolumes {
 
   #openOrMake(root: number, subPath: string): number {
     const { files } = this.#node.core.kernel;
-    // O_PATH, which Node does not name.
-    const openPath = 0o10000000;
     try {
       return files.openInRoot(root, subPath, openPath);
     } catch (error) {

@@ -1,6 +1,9 @@
 /** What each container gets unless it says otherwise: Docker's default confinement. */
 import type { RuntimeDeviceRule, RuntimeMount } from '#api/oci/runtime.ts';
 
+/** What `PATH` is where neither image nor user says. */
+export const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 export const defaultShmSize = 64 * 1024 * 1024;
 
 export const defaultMaskedPaths: readonly string[] = [

@@ -1,10 +1,9 @@
 import { closeSync, constants, lstatSync, mkdirSync, openSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { Fault, codeOf, isFault } from '#lib/errors.ts';
+import { openPath } from '#lib/open-flags.ts';
 import type { Files } from '#sys/fs/types.ts';
 
-/** Linux's, which Node does not name. */
-export const openPath = 0o10000000;
 const directoryFlags = openPath | constants.O_DIRECTORY;
 
 /** The errno of what Node or `Files` threw. */

@@ -5,6 +5,9 @@ import { Fault } from '#lib/errors.ts';
 import type { Files } from '#sys/fs/types.ts';
 import { LayerWriter } from './layer-writer.ts';
 
+/** Confined file access on the host, for rooms that do not know the kernel. */
+export type { Files as HostFiles } from '#sys/fs/types.ts';
+
 export interface ExtractOptions {
   /** Changes an entry before it is written; undefined leaves it out. */
   map?: (entry: TarEntry) => TarEntry | undefined;

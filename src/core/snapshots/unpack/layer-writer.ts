@@ -4,7 +4,8 @@ import {
 import { Fault } from '#lib/errors.ts';
 import type { TarEntry } from '#lib/tar/types.ts';
 import type { Files } from '#sys/fs/types.ts';
-import { ConfinedTree, errnoOf, opaqueXattr, openPath } from './confined.ts';
+import { openPath } from '#lib/open-flags.ts';
+import { ConfinedTree, errnoOf, opaqueXattr } from './confined.ts';
 
 export const layerLimits = {
   /** Entries of one layer. */
