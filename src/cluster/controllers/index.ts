@@ -4,6 +4,7 @@ import type { Random } from '#lib/random.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { createEventRecorder } from '#cluster/machinery/events.ts';
 import { createInformers } from '#cluster/machinery/informers.ts';
+import { clusterRoleAggregationController } from './clusterroleaggregation/controller.ts';
 import { deploymentController } from './deployment/controller.ts';
 import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
@@ -29,6 +30,7 @@ export const controllers: readonly ClusterControllerFactory[] = [
   podGarbageController,
   namespaceController,
   garbageController,
+  clusterRoleAggregationController,
 ];
 
 export interface ControllersOptions {

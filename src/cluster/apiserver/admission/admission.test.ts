@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ClusterRole, KubeObject, Pod, Service } from '#api/kube/types.ts';
-import { clusterRoles, events, nodes, pods, roleBindings, secrets, serviceAccounts, services } from '#client/kube/resources.ts';
+import { clusterRoleBindings, clusterRoles, events, nodes, pods, roleBindings, secrets, serviceAccounts, services } from '#client/kube/resources.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import { isFault } from '#lib/errors.ts';
 import { pod, startTestServer } from '../testing.ts';
@@ -108,6 +108,12 @@ void test('nobody hands out rights that they lack', async (t) => {
   });
   const role = (await admin.get<KubeObject>(clusterRoles, 'view')) as unknown as ClusterRole;
   assert.ok(role.rules?.length);
+  const maker = { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name: 'maker' }, rules: [{ apiGroups: [group], resources: ['clusterroles'], verbs: ['create', 'update'] }] };
+  await admin.create(clusterRoles, maker as KubeObject);
+  await admin.create(clusterRoleBindings, { ...binding('ann', 'maker'), kind: 'ClusterRoleBinding', metadata: { name: 'ann' } } as KubeObject);
+  const all = { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name: 'all' }, aggregationRule: { clusterRoleSelectors: [{ matchLabels: {} }] } };
+  await assert.rejects(ann.create(clusterRoles, all as KubeObject), /must have cluster-admin privileges to use an aggregationRule/);
+  await admin.create(clusterRoles, all as KubeObject);
 });
 
 void test('a token proves its account until the account or the pod is gone', async (t) => {

@@ -1,4 +1,4 @@
-import type { PolicyRule, Role, RoleBinding } from '#api/kube/types.ts';
+import type { ClusterRole, PolicyRule, RoleBinding } from '#api/kube/types.ts';
 import type { RbacAuthorizer } from '../authz/rbac.ts';
 import { superGroup } from '../authz/rbac.ts';
 import { ruleText, uncovered } from '../authz/rules.ts';
@@ -19,9 +19,11 @@ export function rbacEscalation(authorizer: RbacAuthorizer): AdmissionStep {
       if (resource.group !== group || !object || context.user.groups.includes(superGroup)) return;
       const isRole = resource.plural === 'roles' || resource.plural === 'clusterroles';
       if (isRole) {
-        const role = object as unknown as Role;
-        if (old && JSON.stringify((old as unknown as Role).rules) === JSON.stringify(role.rules)) return;
-        if (!permits(authorizer, request, 'escalate', request.name)) check(authorizer, request, role.rules ?? []);
+        const role = object as unknown as ClusterRole;
+        if (permits(authorizer, request, 'escalate', request.name)) return;
+        refuseAggregation(authorizer, request, role);
+        if (old && JSON.stringify((old as unknown as ClusterRole).rules) === JSON.stringify(role.rules)) return;
+        check(authorizer, request, role.rules ?? []);
         return;
       }
       const { roleRef, subjects } = object as unknown as RoleBinding;
@@ -29,6 +31,15 @@ export function rbacEscalation(authorizer: RbacAuthorizer): AdmissionStep {
       if (!permits(authorizer, request, 'bind', roleRef.name)) check(authorizer, request, authorizer.rulesOf(roleRef, request.namespace));
     },
   };
+}
+
+const everything: readonly PolicyRule[] = [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, { verbs: ['*'], nonResourceURLs: ['*'] }];
+
+/** Its rules may become anybody's: so it is for those who may do everything. */
+function refuseAggregation(authorizer: RbacAuthorizer, { context: { user }, namespace, resource, name, old }: AdmissionRequest, { aggregationRule }: ClusterRole): void {
+  if (aggregationRule === undefined && (old as unknown as ClusterRole | undefined)?.aggregationRule === undefined) return;
+  if (uncovered(authorizer.rulesFor(user, namespace), everything).length === 0) return;
+  throw forbidden(resource, name, 'must have cluster-admin privileges to use an aggregationRule');
 }
 
 function permits(authorizer: RbacAuthorizer, { context, namespace, resource, object }: AdmissionRequest, verb: string, name: string): boolean {

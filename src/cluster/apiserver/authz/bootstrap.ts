@@ -29,6 +29,7 @@ const coreReadOnly = [
 const appsWorkloads = ['daemonsets', 'deployments', 'deployments/scale', 'replicasets', 'replicasets/scale', 'statefulsets', 'statefulsets/scale'];
 const appsReadOnly = ['controllerrevisions', 'daemonsets/status', 'deployments/status', 'replicasets/status', 'statefulsets/status'];
 
+/** What the roles for users are put together from: `view` is in `edit`, and that in `admin`. */
 const viewRules: PolicyRule[] = [
   rule([''], [...coreWorkloads, ...coreReadOnly], read),
   rule(['apps'], [...appsWorkloads, ...appsReadOnly], read),
@@ -39,8 +40,7 @@ const viewRules: PolicyRule[] = [
   rule(['policy'], ['poddisruptionbudgets', 'poddisruptionbudgets/status'], read),
 ];
 
-const editRules: PolicyRule[] = [
-  ...viewRules,
+const editOwnRules: PolicyRule[] = [
   rule([''], ['pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy', 'services/proxy'], ['get', ...read.slice(1), ...write]),
   rule([''], ['pods/eviction', 'serviceaccounts/token'], ['create']),
   rule([''], ['secrets'], [...read, ...write]),
@@ -54,11 +54,13 @@ const editRules: PolicyRule[] = [
   rule(['coordination.k8s.io'], ['leases'], [...read, ...write]),
 ];
 
-const adminRules: PolicyRule[] = [
-  ...editRules,
+const adminOwnRules: PolicyRule[] = [
   rule(['authorization.k8s.io'], ['localsubjectaccessreviews'], ['create']),
   rule([group], ['rolebindings', 'roles'], [...read, ...write]),
 ];
+
+const editRules = [...editOwnRules, ...viewRules];
+const adminRules = [...editRules, ...adminOwnRules];
 
 /** Secrets, config maps and tokens are not among them: `authz/node.ts` gives those that the node's pods need. */
 const nodeRules: PolicyRule[] = [
@@ -117,6 +119,9 @@ const roles: Record<string, PolicyRule[]> = {
   admin: adminRules,
   edit: editRules,
   view: viewRules,
+  'system:aggregate-to-admin': adminOwnRules,
+  'system:aggregate-to-edit': editOwnRules,
+  'system:aggregate-to-view': viewRules,
   'system:basic-user': [
     rule(['authorization.k8s.io'], ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], ['create']),
     rule(['authentication.k8s.io'], ['selfsubjectreviews'], ['create']),
@@ -159,16 +164,25 @@ const bindings: Record<string, Subject[]> = {
   'system:kube-dns': [userSubject('system:kube-dns'), { kind: 'ServiceAccount', name: 'kube-dns', namespace: 'kube-system' }],
 };
 
+const partOf = (role: string): Record<string, string> => ({ [`rbac.authorization.k8s.io/aggregate-to-${role}`]: 'true' });
+
 const labels: Record<string, Record<string, string>> = {
-  edit: { 'rbac.authorization.k8s.io/aggregate-to-admin': 'true' },
-  view: { 'rbac.authorization.k8s.io/aggregate-to-edit': 'true' },
+  edit: partOf('admin'),
+  view: partOf('edit'),
+  'system:aggregate-to-admin': partOf('admin'),
+  'system:aggregate-to-edit': partOf('edit'),
+  'system:aggregate-to-view': partOf('view'),
 };
+
+/** Their rules follow from other roles, which anybody may add to by such a label. */
+const aggregated = new Set(['admin', 'edit', 'view']);
 
 export function bootstrapClusterRoles(): ClusterRole[] {
   return Object.entries(roles).map(([name, rules]) => ({
     apiVersion: `${group}/v1`,
     kind: 'ClusterRole',
     metadata: metadata(name, labels[name]),
+    ...(aggregated.has(name) ? { aggregationRule: { clusterRoleSelectors: [{ matchLabels: partOf(name) }] } } : {}),
     rules: structuredClone(rules),
   }));
 }

@@ -49,8 +49,10 @@ function completed(present: KubeObject, wanted: KubeObject): KubeObject | undefi
   const newer = wanted as { rules?: PolicyRule[]; subjects?: Subject[] };
   const missingRules = uncovered(rules, newer.rules ?? []);
   const missingSubjects = (newer.subjects ?? []).filter((subject) => !subjects.some((one) => one.kind === subject.kind && one.name === subject.name));
-  if (missingRules.length === 0 && missingSubjects.length === 0) return undefined;
+  const aggregates = wanted['aggregationRule'] !== undefined && present['aggregationRule'] === undefined;
+  if (missingRules.length === 0 && missingSubjects.length === 0 && !aggregates) return undefined;
   const object = copyOf(present);
+  if (aggregates) object['aggregationRule'] = wanted['aggregationRule'];
   if (missingRules.length > 0) object['rules'] = [...rules, ...missingRules];
   if (missingSubjects.length > 0) object['subjects'] = [...subjects, ...missingSubjects];
   return object;

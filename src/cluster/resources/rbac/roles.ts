@@ -3,6 +3,7 @@ import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
 import { pathSegmentErrors } from '#api/kube/names.ts';
 import type { ClusterRole, PolicyRule, Role } from '#api/kube/types.ts';
 import { defineResource } from '../resource.ts';
+import { validateLabelSelector } from '../selectors.ts';
 
 export const rbacGroup = 'rbac.authorization.k8s.io';
 
@@ -24,6 +25,8 @@ export const clusterRoles = defineResource<ClusterRole>({
   allowCreateOnUpdate: true,
   validate: (role) => [
     ...(role.rules ?? []).flatMap((rule, index) => validateRule(rule, `rules[${index}]`, false)),
+    ...(role.aggregationRule?.clusterRoleSelectors ?? []).flatMap((selector, index) =>
+      validateLabelSelector(selector, `aggregationRule.clusterRoleSelectors[${index}]`)),
     ...(role.aggregationRule !== undefined && (role.aggregationRule.clusterRoleSelectors ?? []).length === 0
       ? [fieldError.required('aggregationRule.clusterRoleSelectors', 'at least one clusterRoleSelector required if aggregationRule is non-nil')] : []),
   ],
