@@ -16,7 +16,9 @@ import { buildLimits, type Builder, type BuilderOptions, type CacheEntry } from 
 export async function openBuilder(options: BuilderOptions): Promise<Builder> {
   await removeLeftovers(options);
   const records = await options.records<CacheEntry>('build-cache');
-  return new ClassicBuilder(options, new BuildCache(records, options.snapshots, options.clock));
+  const cache = new BuildCache(records, options);
+  await cache.sweep();
+  return new ClassicBuilder(options, cache);
 }
 
 class ClassicBuilder implements Builder {

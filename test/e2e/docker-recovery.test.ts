@@ -79,6 +79,20 @@ describe('recovery', { skip: whyNoDocker() }, () => {
     assert.equal(existsSync(join(engine.root, 'docker/containers', id)), false);
   });
 
+  test('what a start left that was cut off before its container was made is taken back', async () => {
+    const id = await engine.ok('create', '--name', 'half', 'bb:1', 'echo', 'whole');
+    const { snapshots, sandboxes, networks } = engine.runtime;
+    await snapshots.mount(id);
+    const { netPath } = await sandboxes.create({ id, owner: 'docker', labels: {}, namespaces: ['net'] });
+    await networks.attach(networks.get('bridge')?.id ?? '', { sandboxId: id, namespace: netPath ?? '', interfaceName: 'eth0' });
+    await engine.reopen();
+    const { runtime } = engine;
+    assert.deepEqual([runtime.sandboxes.list(), runtime.networks.endpoints({ sandbox: id }), runtime.snapshots.mountpoint(id)], [[], [], undefined]);
+    assert.equal(await engine.ok('inspect', '-f', '{{.State.Status}}', 'half'), 'created');
+    assert.equal(await engine.ok('start', '-a', 'half'), 'whole');
+    await engine.ok('rm', 'half');
+  });
+
   test('a container whose supervisor was killed has ended, with 255, and can start again', async () => {
     await engine.ok('run', '-d', '--name', 'orphan', 'bb:1', 'sleep', '1000');
     const id = await engine.ok('inspect', '-f', '{{.Id}}', 'orphan');

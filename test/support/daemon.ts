@@ -62,7 +62,16 @@ export class TestDaemon {
 
   /** Kills the daemon as a crash does; containers are left alone. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    const { pid } = JSON.parse(readFileSync(join(this.root, 'run', 'daemon.json'), 'utf8')) as { pid: number };
+    await this.#kill('daemon.json', signal);
+  }
+
+  /** Kills the daemon that works on the root, ready or not, if there is one. */
+  async killStarting(): Promise<void> {
+    await this.#kill('lock.json', 'SIGKILL').catch((error: NodeJS.ErrnoException) => assert.equal(error.code, 'ESRCH'));
+  }
+
+  async #kill(file: string, signal: NodeJS.Signals): Promise<void> {
+    const { pid } = JSON.parse(readFileSync(join(this.root, 'run', file), 'utf8')) as { pid: number };
     process.kill(pid, signal);
     await until('the daemon to be gone', () => !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
   }

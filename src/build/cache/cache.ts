@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { BuildCacheRecord } from '#api/docker/build.ts';
+import type { Images } from '#core/images/types.ts';
 import type { Snapshots } from '#core/snapshots/types.ts';
 import type { Records } from '#core/store/records.types.ts';
 import { type Clock, isoTime } from '#lib/clock.ts';
-import { isFault } from '#lib/errors.ts';
 import type { CacheEntry, CachedLayer } from '../types.ts';
 
 /** A cache key from the key before and all that the step's result depends on. */
@@ -15,11 +15,13 @@ export function cacheKey(previous: string, ...parts: readonly unknown[]): string
 export class BuildCache {
   readonly #records: Records<CacheEntry>;
   readonly #snapshots: Snapshots;
+  readonly #images: Images;
   readonly #clock: Clock;
 
-  constructor(records: Records<CacheEntry>, snapshots: Snapshots, clock: Clock) {
+  constructor(records: Records<CacheEntry>, { snapshots, images, clock }: { snapshots: Snapshots; images: Images; clock: Clock }) {
     this.#records = records;
     this.#snapshots = snapshots;
+    this.#images = images;
     this.#clock = clock;
   }
 
@@ -41,36 +43,21 @@ export class BuildCache {
   /** Forgets all; layers that neither an image nor a container stands on are removed. */
   async prune(inUse: (chain: string) => boolean): Promise<{ deleted: string[]; bytes: number }> {
     const entries = this.#records.list();
-    const deleted: string[] = [];
-    for (const entry of entries) {
-      await this.#records.delete(entry.id);
-      deleted.push(entry.id);
-    }
-    const bytes = await this.#removeLayers(entries.flatMap((e) => e.layer ?? []), inUse);
-    return { deleted, bytes };
+    for (const { id } of entries) await this.#records.delete(id);
+    const bytes = new Map(this.#snapshots.layers().map((layer) => [layer.chain, layer.bytes]));
+    const layers = new Set(entries.flatMap((entry) => entry.layer?.chain ?? []).filter((chain) => !inUse(chain)));
+    const removed = await this.#images.removeLayers([...layers]);
+    return { deleted: entries.map(({ id }) => id), bytes: removed.reduce((sum, chain) => sum + (bytes.get(chain) ?? 0), 0) };
   }
 
-  /** Children before parents: what stands on another layer is `conflict`, so go round until nothing changes. */
-  async #removeLayers(layers: CachedLayer[], inUse: (chain: string) => boolean): Promise<number> {
-    let bytes = 0;
-    let pending = layers.filter((l) => !inUse(l.chain));
-    for (let before = -1; pending.length !== before; ) {
-      before = pending.length;
-      const left: CachedLayer[] = [];
-      for (const layer of pending) {
-        if (!this.#snapshots.has(layer.chain)) continue;
-        try {
-          const usage = await this.#snapshots.usage(layer.chain);
-          await this.#snapshots.removeLayer(layer.chain);
-          bytes += usage.bytes;
-        } catch (error) {
-          if (!isFault(error, 'conflict')) throw error;
-          left.push(layer);
-        }
-      }
-      pending = left;
+  /** For the start: removes layers that were made, and that neither an image nor a step has: a crash came between. */
+  async sweep(): Promise<void> {
+    const parents = new Map(this.#snapshots.layers().map((layer) => [layer.chain, layer.parent]));
+    const cached = new Set<string>();
+    for (const { layer } of this.#records.list()) {
+      for (let chain = layer?.chain; chain && !cached.has(chain); chain = parents.get(chain)) cached.add(chain);
     }
-    return bytes;
+    await this.#images.removeLayers([...parents.keys()].filter((chain) => !cached.has(chain)));
   }
 
   list(): BuildCacheRecord[] {

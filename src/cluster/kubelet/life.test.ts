@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '#api/kube/types.ts';
 import { whyNoContainers } from '#core/containers/testing.ts';
@@ -138,7 +138,13 @@ describe('kubelet: life of containers', { skip: whyNoContainers() }, () => {
     await node.until('orphan', 'running', isReady);
     const started = node.events('stays').filter((event) => event.startsWith('Started')).length;
     node.api.pods.length = 0;
+    // what is cut off between its root file system and its container
+    await node.core.snapshots.create('half-made', '', { labels: { owner: 'kubelet', 'gantry.node': 'node-1' } });
+    const logs = join(node.bed.directory, 'kubelet', 'logs');
+    mkdirSync(join(logs, 'default_long-gone_0b9c2b1e-0000-4000-8000-000000000000', 'main'), { recursive: true });
     await node.restart();
+    assert.deepEqual(node.core.snapshots.active().filter(({ key }) => key === 'half-made'), []);
+    assert.deepEqual(readdirSync(logs).filter((name) => name.includes('long-gone')), []);
     node.api.delete(ref('pods'), 'orphan', 'default', 0);
     const over = await node.until('ends', 'over', (pod) => pod?.status?.phase === 'Failed');
     assert.equal(first(over)!.state!.terminated!.exitCode, 9);

@@ -10,6 +10,7 @@ import { nodeFacts } from './node/facts.ts';
 import type { NodeFacts } from './node/facts.ts';
 import { registerNode, renewLease, reportNode } from './node/register.ts';
 import { PodManager } from './pod/manager.ts';
+import { removeHalfMade } from './pod/strays.ts';
 import { startServer } from './server/server.ts';
 import type { Kubelet, KubeletOptions, NodeContext } from './types.ts';
 
@@ -34,6 +35,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     allocatable: { cpu: String(facts.cpus), memory: String(facts.memoryBytes), memoryBytes: facts.memoryBytes },
   };
   await ensurePodNetwork(node);
+  await removeHalfMade(node);
   const pods = new PodManager(node);
   const server = await startServer(node, pods);
   try {

@@ -18,7 +18,7 @@ import { createLogs } from '#core/logs/read.ts';
 import { openNetworks } from '#core/networks/open.ts';
 import { openSandboxes } from '#core/sandboxes/open.ts';
 import type { Sandboxes } from '#core/sandboxes/types.ts';
-import type { Snapshots } from '#core/snapshots/types.ts';
+import type { ActiveInfo, Snapshots } from '#core/snapshots/types.ts';
 import { isoSeconds, systemClock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import { createLogger } from '#lib/log.ts';
@@ -184,13 +184,19 @@ function busyboxImages(): Images {
 
 /** Root file systems of busybox, one a snapshot. */
 function busyboxSnapshots(directory: string): Snapshots {
+  const active = new Map<string, ActiveInfo>();
   const partial: Partial<Snapshots> = {
-    create: (key) => {
+    create: (key, parent, { labels = {} } = {}) => {
       makeBusyboxRoot(join(directory, key));
+      active.set(key, { key, parent, labels });
       return Promise.resolve();
     },
     mount: (key) => Promise.resolve(join(directory, key)),
-    remove: (key) => Promise.resolve(rmSync(join(directory, key), { recursive: true, force: true })),
+    remove: (key) => {
+      active.delete(key);
+      return Promise.resolve(rmSync(join(directory, key), { recursive: true, force: true }));
+    },
+    active: () => [...active.values()],
   };
   return partial as Snapshots;
 }

@@ -48,11 +48,11 @@ test('wrong bytes are never published', async (t) => {
 
 test('an ingest resumes after a restart and is one writer at a time', async (t) => {
   const { open } = place(t);
-  const first = await (await open()).ingest('download', { digest });
+  const first = await (await open()).ingest('download', { digest, resumes: true });
   await first.write(text.subarray(0, 6));
   await first.close();
   const content = await open();
-  const second = await content.ingest('download', { digest });
+  const second = await content.ingest('download', { digest, resumes: true });
   assert.equal(second.offset, 6);
   await assert.rejects(content.ingest('download'), (e) => isFault(e, 'conflict'));
   await second.write(text.subarray(6));
@@ -64,13 +64,17 @@ test('an ingest resumes after a restart and is one writer at a time', async (t) 
 
 test('an ingest that nobody resumes for a day is dropped at the next start', async (t) => {
   const { open } = place(t);
-  const ingest = await (await open()).ingest('left');
-  await ingest.write(text);
-  await ingest.close();
+  const [left, once] = [await (await open()).ingest('left', { resumes: true }), await (await open()).ingest('once')];
+  for (const ingest of [left, once]) {
+    await ingest.write(text);
+    await ingest.close();
+  }
   const now = Date.now();
-  assert.equal((await (await open(new VirtualClock(now))).ingest('left')).offset, text.length);
+  const content = await open(new VirtualClock(now));
+  assert.equal((await content.ingest('left', { resumes: true })).offset, text.length);
+  assert.equal((await content.ingest('once')).offset, 0, 'no download, so nobody will');
   const later = await open(new VirtualClock(now + contentLimits.staleIngestMs + 60_000));
-  assert.equal((await later.ingest('left')).offset, 0);
+  assert.equal((await later.ingest('left', { resumes: true })).offset, 0);
 });
 
 test('small blobs: stored once, by several at a time; a digest that is no digest is refused', async (t) => {

@@ -26,7 +26,7 @@ export interface ContentOptions {
   random: Random;
 }
 
-/** Opens the content store at `root`, making it where there is none, and drops ingests that nobody resumed. */
+/** Opens the content store at `root`, making it where there is none, and drops ingests that nobody resumed, or ever will. */
 export async function openContent(options: ContentOptions): Promise<Content> {
   const blobs = join(options.root, 'blobs', 'sha256');
   const ingests = join(options.root, 'ingests');
@@ -35,10 +35,14 @@ export async function openContent(options: ContentOptions): Promise<Content> {
   for await (const entry of await opendir(ingests)) {
     const file = join(ingests, entry.name);
     const { mtimeMs } = await stat(file);
-    if (options.clock.now() - mtimeMs > contentLimits.staleIngestMs) await rm(file, { force: true });
+    const isStale = !entry.name.endsWith(resumesMark) || options.clock.now() - mtimeMs > contentLimits.staleIngestMs;
+    if (isStale) await rm(file, { force: true });
   }
   return new FileContent(blobs, ingests, options.random);
 }
+
+/** Ends the names of ingests that a later daemon may take up. */
+const resumesMark = '.resumes';
 
 class FileContent implements Content {
   readonly #blobs: string;
@@ -92,12 +96,12 @@ class FileContent implements Content {
     });
   }
 
-  async ingest(ref: string, expected: { digest?: Digest; size?: number } = {}): Promise<Ingest> {
+  async ingest(ref: string, expected: { digest?: Digest; size?: number; resumes?: boolean } = {}): Promise<Ingest> {
     if (this.#writing.has(ref)) throw new Fault('conflict', `content: ${ref} is being written by another request`);
     if (expected.digest !== undefined) this.path(expected.digest);
     this.#writing.add(ref);
     try {
-      const file = join(this.#ingests, createHash('sha256').update(ref).digest('hex'));
+      const file = join(this.#ingests, createHash('sha256').update(ref).digest('hex') + (expected.resumes ? resumesMark : ''));
       return await FileIngest.open({
         ref,
         file,

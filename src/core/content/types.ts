@@ -1,6 +1,6 @@
 /**
  * Content: an immutable store of blobs addressed by `sha256:<64 hex>`. What is in it was verified; what is
- * being written is an *ingest*, named by its writer's `ref`, and survives a restart so that a download resumes.
+ * being written is an *ingest*, named by its writer's `ref`; one that `resumes` survives a restart, so that a download goes on.
  * The store removes no blob by itself: images do, once neither an image nor a layer needs it (see their `alsoNeeded`).
  */
 import type { Readable } from 'node:stream';
@@ -33,8 +33,8 @@ export interface Content {
   read(digest: Digest, limitBytes?: number): Promise<Buffer>;
   /** The file of a blob, for readers on other threads; never write to it. */
   path(digest: Digest): string;
-  /** Begins or resumes an ingest; one writer for a ref at a time (`conflict`). */
-  ingest(ref: string, expected?: { digest?: Digest; size?: number }): Promise<Ingest>;
+  /** Begins an ingest, or takes up what an earlier one of the ref left; one writer for a ref at a time (`conflict`). */
+  ingest(ref: string, expected?: { digest?: Digest; size?: number; resumes?: boolean }): Promise<Ingest>;
   /** Stores a small blob. */
   put(data: Uint8Array): Promise<Digest>;
   delete(digest: Digest): Promise<boolean>;

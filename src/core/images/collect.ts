@@ -103,6 +103,11 @@ export class Collector {
     });
   }
 
+  /** Removes those of `chains`, in any order, that nothing needs. */
+  releaseLayers(chains: readonly Digest[]): Promise<ChainId[]> {
+    return this.#serial.run('collect', () => this.#removeLayers(this.#baseFirst(chains)));
+  }
+
   /** Removes those of `digests` that nothing needs. */
   releaseBlobs(digests: readonly Digest[]): Promise<void> {
     return this.#serial.run('collect', () => this.#removeBlobs(digests));
@@ -119,14 +124,17 @@ export class Collector {
   }
 
   #retry(): Promise<ChainId[]> {
-    const orphans = this.#parts.orphans.list().map((orphan) => orphan.id);
+    return this.#removeLayers(this.#baseFirst(this.#parts.orphans.list().map((orphan) => orphan.id)));
+  }
+
+  #baseFirst(chains: readonly Digest[]): Digest[] {
     const parents = new Map(this.#parts.snapshots.layers().map((layer) => [layer.chain, layer.parent]));
     const depth = (id: Digest): number => {
       let count = 0;
       for (let at: ChainId | undefined = id; at; at = parents.get(at)) count++;
       return count;
     };
-    return this.#removeLayers(orphans.sort((a, b) => depth(a) - depth(b)));
+    return [...chains].sort((a, b) => depth(a) - depth(b));
   }
 
   /** Removes layers, given base first, from the top down as far as nothing else stands on them. */

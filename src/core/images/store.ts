@@ -108,6 +108,10 @@ export class StoredImages implements Images {
     return this.#parts.collector.release(image);
   }
 
+  removeLayers(chains: readonly ChainId[]): Promise<ChainId[]> {
+    return this.#parts.collector.releaseLayers(chains.filter((chain) => chain !== ''));
+  }
+
   async pull(reference: string, options: PullOptions = {}): Promise<PullResult> {
     return pullImage(this.#parts, withTag(parseReference(reference)), options);
   }

@@ -21,6 +21,8 @@ export interface Images {
   untag(name: string): Promise<void>;
   /** Removes an image with its names and the layers and blobs that nothing else needs; returns the chain ids removed. */
   remove(id: Digest): Promise<ChainId[]>;
+  /** Removes those of `chains` that no image, snapshot or other layer needs, with their blobs; returns them. */
+  removeLayers(chains: readonly ChainId[]): Promise<ChainId[]>;
   /** From a registry (or a mirror of it), with what is missing; blobs that peers have come from them. Verified by digest. */
   pull(reference: string, options?: PullOptions): Promise<PullResult>;
   /**

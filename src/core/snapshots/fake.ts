@@ -16,12 +16,13 @@ import type { TarSource } from '#lib/tar/write.ts';
 import type { Content, Descriptor, Digest } from '#core/content/types.ts';
 import { chainOn } from './chain.ts';
 import { storeLayer } from './layer-blob.ts';
-import type { ChainId, CommittedLayer, LayerInfo, SnapshotChange, SnapshotDirectories, Snapshots } from './types.ts';
+import type { ActiveInfo, ChainId, CommittedLayer, LayerInfo, SnapshotChange, SnapshotDirectories, Snapshots } from './types.ts';
 import { componentsOf } from './unpack/layer-writer.ts';
 
 interface Active {
   parent: ChainId;
   dir: string;
+  labels: Readonly<Record<string, string>>;
   isMounted: boolean;
 }
 
@@ -78,9 +79,9 @@ class CopySnapshots implements Snapshots {
     return chain;
   }
 
-  async create(key: string, parent: ChainId): Promise<void> {
+  async create(key: string, parent: ChainId, { labels = {} }: { labels?: Record<string, string> } = {}): Promise<void> {
     if (this.#active.has(key)) throw new Fault('already-exists', `snapshot ${key} already exists`);
-    this.#active.set(key, { parent, dir: this.#copyOf(parent), isMounted: false });
+    this.#active.set(key, { parent, dir: this.#copyOf(parent), labels, isMounted: false });
   }
 
   async mount(key: string): Promise<string> {
@@ -151,8 +152,8 @@ class CopySnapshots implements Snapshots {
     return [...this.#layers.values()].map(({ dir: _dir, inodes: _inodes, ...info }) => info);
   }
 
-  active(): readonly { key: string; parent: ChainId }[] {
-    return [...this.#active].map(([key, { parent }]) => ({ key, parent }));
+  active(): readonly ActiveInfo[] {
+    return [...this.#active].map(([key, { parent, labels }]) => ({ key, parent, labels }));
   }
 
   async removeLayer(chain: ChainId): Promise<void> {

@@ -95,7 +95,8 @@ export function snapshotsSuite(name: string, open: () => Promise<SnapshotsUnderT
       const chains = await Promise.all([1, 2, 3].map(() => snapshots.unpack('', layer.descriptor, layer.diffId)));
       assert.equal(new Set(chains).size, 1);
       const chain = chains[0]!;
-      await snapshots.create('user', chain);
+      await snapshots.create('user', chain, { labels: { owner: 'me' } });
+      assert.deepEqual(snapshots.active(), [{ key: 'user', parent: chain, labels: { owner: 'me' } }]);
       await assert.rejects(snapshots.removeLayer(chain), (e) => isFault(e, 'conflict') && e.message.includes('user'));
       await snapshots.remove('user');
       await snapshots.removeLayer(chain);

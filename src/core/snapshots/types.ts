@@ -47,7 +47,7 @@ export interface Snapshots {
   /** What an active snapshot, or (by its chain id) a layer, is made of on the host; undefined where it is not there. */
   directories(key: string): SnapshotDirectories | undefined;
   layers(): readonly LayerInfo[];
-  active(): readonly { key: string; parent: ChainId }[];
+  active(): readonly ActiveInfo[];
   /** Removes a layer that nothing stands on (`conflict` otherwise). */
   removeLayer(chain: ChainId): Promise<void>;
 }
@@ -55,6 +55,12 @@ export interface Snapshots {
 export interface SnapshotChange {
   path: string;
   kind: 'modified' | 'added' | 'deleted';
+}
+
+export interface ActiveInfo {
+  key: string;
+  parent: ChainId;
+  labels: Readonly<Record<string, string>>;
 }
 
 export interface LayerInfo {

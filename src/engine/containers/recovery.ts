@@ -57,10 +57,9 @@ export class Recovery {
   async #look(record: ContainerRecord): Promise<boolean> {
     const { set, containers, rootfs, clock } = this.#context;
     const status = containers.get(record.id);
-    if (record.state.status === 'removing' || record.state.status === 'dead') return false;
     if (!isAlive(record)) {
-      // a start that the daemon's end cut off, or a restart that was waiting
-      if (status) await this.#clear(record);
+      // a start or an end that the daemon's end cut off, or a restart that was waiting
+      if (this.#holdsSomething(record.id)) await this.#clear(record);
       if (record.state.status === 'restarting') await set.setState(record.id, { status: 'exited' });
       return false;
     }
@@ -72,6 +71,12 @@ export class Recovery {
     }
     await this.#lifecycle.settle(record, status?.exit ?? { code: lostCode, finishedAt: clock.now(), oomKilled: false });
     return set.get(record.id)?.state.status === 'restarting';
+  }
+
+  /** Whether there is anything of a run. */
+  #holdsSomething(id: string): boolean {
+    const { containers, sandboxes, snapshots } = this.#context;
+    return containers.get(id) !== undefined || sandboxes.get(id) !== undefined || snapshots.mountpoint(id) !== undefined;
   }
 
   async #clear(record: ContainerRecord): Promise<void> {

@@ -23,9 +23,18 @@ const messageLimit = 4096;
 const messageTailLines = 80;
 const fallbackLimit = 2048;
 
+export function logsDirectory(node: NodePlace): string {
+  return join(node.root, 'logs');
+}
+
 /** Where the output of a pod's attempts is kept. */
 export function podLogDirectory(node: NodeContext, namespace: string, name: string, uid: string): string {
-  return join(node.root, 'logs', `${namespace}_${name}_${uid}`);
+  return join(logsDirectory(node), `${namespace}_${name}_${uid}`);
+}
+
+/** The pod whose output is in a directory of this name: no name of a pod or namespace has an underscore. */
+export function uidOfLogs(directory: string): string {
+  return directory.slice(directory.lastIndexOf('_') + 1);
 }
 
 /** The containers of this node, by pod uid. */
@@ -88,7 +97,7 @@ export async function startAttempt(node: NodeContext, input: StartInput): Promis
   const logPath = join(podLogDirectory(node, namespace!, name!, uid!), container.name, `${attempt}.log`);
   mkdirSync(dirname(logPath), { recursive: true, mode: 0o755 });
   try {
-    await core.snapshots.create(id, image.chain);
+    await core.snapshots.create(id, image.chain, { labels: { owner, [labelOf.node]: node.nodeName } });
     const rootfs = await core.snapshots.mount(id);
     const spec = await explain('CreateContainerConfigError', () =>
       buildContainerSpec({

@@ -3,7 +3,7 @@ import type { Pod } from '#api/kube/types.ts';
 import { podObjects } from '../objects.ts';
 import { labelOf, owner } from '../types.ts';
 import type { NodeContext } from '../types.ts';
-import { clearNode, uidsOnNode } from './place.ts';
+import { removeStray, uidsOnNode } from './strays.ts';
 import { PodWorker } from './worker.ts';
 
 export class PodManager {
@@ -55,7 +55,7 @@ export class PodManager {
       if (uids.has(uid) || this.#workers.has(uid)) continue;
       this.#node.log.info('removing what is left of a pod that is gone', { uid });
       try {
-        await clearNode(this.#node, uid);
+        await removeStray(this.#node, uid);
       } catch (error) {
         this.#node.log.error('cannot remove what is left of a pod', { uid, error });
       }

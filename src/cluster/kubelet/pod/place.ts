@@ -1,5 +1,5 @@
 /** A pod's place on the node: directories, sandbox, network, cgroup. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '#api/kube/types.ts';
 import type { PodFacts } from '../container/fields.ts';
@@ -55,11 +55,4 @@ export async function clearNode(node: NodePlace, uid: string): Promise<void> {
 export function somethingLeft(node: NodeContext, uid: string): boolean {
   const { sandboxes, containers } = node.core;
   return sandboxes.get(uid) !== undefined || existsSync(podDirectory(node, uid)) || containers.list({ owner }).some(({ labels }) => labels[labelOf.uid] === uid);
-}
-
-/** The pods that something on the node is of. */
-export function uidsOnNode({ core, root, nodeName }: NodePlace): Set<string> {
-  const directory = join(root, 'pods');
-  const labelled = [...core.containers.list({ owner }), ...core.sandboxes.list({ owner })].filter(({ labels }) => labels[labelOf.node] === nodeName);
-  return new Set([...labelled.map(({ labels }) => labels[labelOf.uid]!), ...(existsSync(directory) ? readdirSync(directory) : [])]);
 }

@@ -12,7 +12,7 @@ import type { Files } from '#sys/fs/types.ts';
 import type { Mounts } from '#sys/mount/types.ts';
 import { chainOn } from '../chain.ts';
 import { storeLayer } from '../layer-blob.ts';
-import type { ChainId, CommittedLayer, LayerInfo, SnapshotChange, SnapshotDirectories, Snapshots } from '../types.ts';
+import type { ActiveInfo, ChainId, CommittedLayer, LayerInfo, SnapshotChange, SnapshotDirectories, Snapshots } from '../types.ts';
 import type { UnpackPool } from '../unpack/pool.ts';
 import { changesOf, diffMembers, usageOf } from './diff.ts';
 import { overlayOptions } from './mount-options.ts';
@@ -235,8 +235,8 @@ export class OverlaySnapshots implements Snapshots {
     return this.#parts.layers.list().map(({ id, parent, diffId, blob, bytes }) => ({ chain: id, parent, diffId, blob, bytes }));
   }
 
-  active(): readonly { key: string; parent: ChainId }[] {
-    return this.#parts.active.list().map(({ id, parent }) => ({ key: id, parent }));
+  active(): readonly ActiveInfo[] {
+    return this.#parts.active.list().map(({ id, parent, labels }) => ({ key: id, parent, labels }));
   }
 
   async removeLayer(chain: ChainId): Promise<void> {
