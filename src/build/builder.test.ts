@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -208,6 +208,20 @@ describe('builder', { skip }, () => {
     const quiet = await bed.build({ Dockerfile: 'FROM base:1\nRUN echo reason; exit 4\n' }, { quiet: true });
     assert.match(quiet.said, /\nreason\n/);
     assert.deepEqual(bed.snapshots.active(), []);
+  });
+
+  test('a layer that a crash left without an image and without a step is gone after the next start, with its blob', async () => {
+    const Dockerfile = 'FROM base:1 AS other\nRUN echo only in the cache > /cached\nFROM base:1\nCOPY --from=other /cached /cached\n';
+    assert.equal((await bed.build({ Dockerfile })).error, undefined);
+    const before = bed.snapshots.layers().length;
+    await bed.snapshots.create('lost', bed.images.get('t:1')?.chain ?? '');
+    await writeFile(join(await bed.snapshots.mount('lost'), 'lost'), 'lost');
+    const { descriptor, chain } = await bed.snapshots.commit('lost');
+    await bed.reopen();
+    assert.deepEqual([bed.snapshots.has(chain), await bed.images.content.stat(descriptor.digest)], [false, undefined]);
+    assert.equal(bed.snapshots.layers().length, before);
+    assert.equal((await bed.build({ Dockerfile })).said.match(/Using cache/g)?.length, 2);
+    assert.ok((await bed.builder.prune({ all: true, keepStorage: 0 }, {})).SpaceReclaimed > 0);
   });
 
   test('what is not there is refused by name', async () => {

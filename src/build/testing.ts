@@ -40,6 +40,8 @@ export interface BuildBed {
   buildFrom(context: Readable, changes?: Partial<BuildOptions>): Promise<{ said: string; error?: string; code?: unknown; fault?: unknown }>;
   /** Reads a file of an image. */
   read<T>(image: string, use: (root: string) => Promise<T>): Promise<T>;
+  /** Opens another builder there, as after a crash. */
+  reopen(): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -61,18 +63,18 @@ export async function openBuildBed(): Promise<BuildBed> {
   const containers = await openContainers({ root: join(directory, 'containers'), instance, runtimePath: '/usr/bin/crun', conmonPath: '/usr/bin/conmon', ...around });
   const sandboxes = await openSandboxes({ root: join(directory, 'sandboxes'), ...around });
   const networks = { get: () => undefined } as unknown as Networks;
-  const builder = await openBuilder({ root: join(directory, 'build'), images, snapshots, containers, sandboxes, networks, files: kernel.files, nameservers: () => [], ...around });
+  const open = (): Promise<Builder> => openBuilder({ root: join(directory, 'build'), images, snapshots, containers, sandboxes, networks, files: kernel.files, nameservers: () => [], ...around });
   const buildFrom: BuildBed['buildFrom'] = async (context, changes = {}) => {
     const messages: JsonMessage[] = [];
-    const failed = await builder.build({ ...defaults, ...changes }, context, (m) => void messages.push(m), new AbortController().signal).then(
+    const failed = await bed.builder.build({ ...defaults, ...changes }, context, (m) => void messages.push(m), new AbortController().signal).then(
       () => undefined,
       (error: Fault) => error,
     );
     return { said: messages.map((m) => m.stream ?? '').join(''), error: failed?.message, code: failed?.details?.exitCode, fault: failed };
   };
-  return {
+  const bed: BuildBed = {
     directory,
-    builder,
+    builder: await open(),
     images,
     snapshots,
     buildFrom,
@@ -81,6 +83,9 @@ export async function openBuildBed(): Promise<BuildBed> {
       const image = images.get(name);
       if (!image) throw new Error(`no image ${name}`);
       return snapshots.view(image.chain, use);
+    },
+    async reopen() {
+      bed.builder = await open();
     },
     async end() {
       for (const { id } of containers.list()) await containers.remove(id);
@@ -91,6 +96,7 @@ export async function openBuildBed(): Promise<BuildBed> {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+  return bed;
 }
 
 /** A context archive. Programs (and scripts that begin with `#!`) may be executed. */
