@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { whyNoContainers } from '#core/containers/testing.ts';
 import { tarEntry } from '#lib/tar/types.ts';
 import { encodeTar } from '#lib/tar/write.ts';
-import { openBuildBed, type BuildBed } from './testing.ts';
+import { contextOf, defaults, openBuildBed, type BuildBed } from './testing.ts';
 
 const skip = whyNoContainers() ?? false;
 
@@ -207,6 +207,20 @@ describe('builder', { skip }, () => {
     assert.equal(missing.code, undefined);
     const quiet = await bed.build({ Dockerfile: 'FROM base:1\nRUN echo reason; exit 4\n' }, { quiet: true });
     assert.match(quiet.said, /\nreason\n/);
+    assert.deepEqual(bed.snapshots.active(), []);
+  });
+
+  test('a build that is cut off at the begin of a command ends, whatever the command has come to', async () => {
+    for (const turns of [0, 5, 50, 200]) {
+      const stop = new AbortController();
+      const emit = async ({ stream }: { stream?: string }): Promise<void> => {
+        if (!stream?.includes('RUN sleep')) return;
+        for (let i = 0; i < turns; i++) await new Promise(setImmediate);
+        stop.abort(new Error('the client is gone'));
+      };
+      const build = bed.builder.build(defaults, contextOf({ Dockerfile: `FROM base:1\nRUN sleep 1000 # ${turns}\n` }), (message) => void emit(message), stop.signal);
+      await assert.rejects(build, /the client is gone/);
+    }
     assert.deepEqual(bed.snapshots.active(), []);
   });
 

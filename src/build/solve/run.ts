@@ -140,7 +140,10 @@ async function runToEnd(builder: BuilderOptions, id: string, request: RunRequest
   };
   request.signal.addEventListener('abort', abort, { once: true });
   try {
+    request.signal.throwIfAborted();
     await started(builder.containers.start(id));
+    // what has not started yet cannot be killed
+    if (request.signal.aborted) abort();
     if (request.change.input !== undefined) {
       await streams.write(Buffer.from(request.change.input));
       streams.endInput();

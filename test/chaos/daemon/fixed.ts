@@ -1,6 +1,6 @@
 /** What runs through all rounds: it must run on, be reached as before, and lose none of its output. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { until } from '../../support/daemon.ts';
 import { freePort } from '../../support/registry.ts';
 import { whole, type World } from './world.ts';
@@ -94,12 +94,11 @@ async function answers(url: string): Promise<boolean> {
   return text !== '';
 }
 
-/** The marked processes: how often each runs, whoever thinks so. */
+/** The marked first processes of containers: how often each runs, whoever thinks so. */
 function processesInContainers(): string[] {
-  const own = readlinkSync('/proc/self/ns/pid');
   return readdirSync('/proc').filter((pid) => {
     try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark) && readlinkSync(`/proc/${pid}/ns/pid`) !== own;
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark) && /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
     } catch {
       return false;
     }

@@ -25,7 +25,7 @@ const longestStartMs = 2000;
 export interface ChaosOptions {
   rounds: number;
   seed: number;
-  say(text: string): void;
+  say: (text: string) => void;
 }
 
 export async function chaos({ rounds, seed, say }: ChaosOptions): Promise<void> {

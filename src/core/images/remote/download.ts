@@ -51,7 +51,7 @@ export async function firstOf<S extends { name: string; isPeer?: boolean }, T>(s
 async function ingestFrom(content: Content, source: Repository, blob: Descriptor, options: PullOptions, clock: Clock): Promise<void> {
   if (await content.stat(blob.digest)) return;
   for (;;) {
-    const ingest = await content.ingest(`blob ${blob.digest}`, { digest: blob.digest, size: blob.size });
+    const ingest = await content.ingest(`blob ${blob.digest}`, { digest: blob.digest, size: blob.size, resumes: true });
     const wasBegun = ingest.offset > 0;
     try {
       if (ingest.offset < blob.size || blob.size === 0) await fill(ingest, source, blob, options, clock);

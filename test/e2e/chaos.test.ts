@@ -1,0 +1,10 @@
+/** Three rounds of chaos, of another seed each day; a failure names it. Longer: `npm run chaos -- --rounds 50 --seed N`. */
+import { test } from 'node:test';
+import { chaos } from '../chaos/daemon/rounds.ts';
+import { whyNoDaemon } from '../support/daemon.ts';
+
+const skip = whyNoDaemon('docker', 'kubectl', 'script') ?? false;
+
+test('the daemon is killed amid builds, starts, ends, changes and followers: all runs on, nothing is lost, doubled or left', { skip }, async (t) => {
+  await chaos({ rounds: 3, seed: Math.floor(Date.now() / 86_400_000), say: (text) => t.diagnostic(text) });
+});
