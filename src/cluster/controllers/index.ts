@@ -15,6 +15,7 @@ import { namespaceController } from './namespace/controller.ts';
 import { podGarbageController } from './podgc/controller.ts';
 import { replicaSetController, replicationControllerController } from './replicaset/controller.ts';
 import { serviceAccountController } from './serviceaccount/controller.ts';
+import { serviceAccountTokenController } from './serviceaccounttokens/controller.ts';
 import type { ClusterControllerFactory } from './types.ts';
 
 /** In the order in which they start: first what others' objects wait for. */
@@ -31,6 +32,7 @@ export const controllers: readonly ClusterControllerFactory[] = [
   namespaceController,
   garbageController,
   clusterRoleAggregationController,
+  serviceAccountTokenController,
 ];
 
 export interface ControllersOptions {
