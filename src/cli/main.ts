@@ -1,11 +1,12 @@
 import { Fault } from '#lib/errors.ts';
 import { env } from './commands/env.ts';
 import { help } from './commands/help.ts';
+import { node } from './commands/node.ts';
 import { status } from './commands/status.ts';
 import type { Command } from './types.ts';
 
 /** Gantry's own commands that are clients of a running daemon; `up`, `down`, `doctor` and `demo` are in main.ts. */
-const commands: readonly Command[] = [status, env, help];
+const commands: readonly Command[] = [status, node, env, help];
 
 const later: Readonly<Record<string, string>> = {
   docker: 'eval "$(./gantry env)" and use the docker client',

@@ -15,7 +15,7 @@ import { openClusterDns } from './dns.ts';
 import { openEngineDoor } from './engine.ts';
 import { lockRoot } from './lock.ts';
 import { component } from './names.ts';
-import { openGround, openNodes } from './nodes/open.ts';
+import { askNodes, openGround, openNodes } from './nodes/open.ts';
 import { openRuntime, type Surroundings } from './runtime.ts';
 import { statusOf } from './status.ts';
 
@@ -57,7 +57,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
   const nodes = await openNodes({ config, around, runtime, cluster, network, ground });
   const file = describe(config, around, cluster);
   const status = () => statusOf({ config, startedAt, engine: engine.engine, file, client: cluster.api.localClient(component('status')), runtime, kernel, nodes });
-  const control = await serveControl(file.control, status);
+  const control = await serveControl(file.control, { status, nodes: (request) => askNodes(nodes, request) });
   writeDaemonFile(config.root, file);
   log.info('ready', { docker: file.docker, api: file.apiUrl });
   return {

@@ -1,7 +1,7 @@
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DaemonFile } from '#api/gantry/status.ts';
-import { readDaemonFile } from '#client/control/client.ts';
+import { askNodes, readDaemonFile } from '#client/control/client.ts';
 import { sleepOn, systemClock } from '#lib/clock.ts';
 import { codeOf, Fault, messageOf } from '#lib/errors.ts';
 import { linuxProcesses } from '#sys/process/linux.ts';
@@ -22,7 +22,9 @@ export async function up(args: readonly string[]): Promise<number> {
   const processes = linuxProcesses();
   const running = runningDaemon(config.root, processes);
   if (running) {
-    const ignored = hasSettings(args) ? '; the flags of this call count from its next start: ./gantry down, then up with them' : '';
+    const missing = await askNodes(config.root, { do: 'start-missing' });
+    if (missing.length > 0) say(`nodes without an agent have one again: ${missing.join(', ')}`);
+    const ignored = hasSettings(args) || config.nodes !== undefined ? '; the flags of this call count from its next start: ./gantry down, then up with them' : '';
     say(`Gantry is already running at ${config.root} (pid ${running.pid})${ignored}`);
     return 0;
   }

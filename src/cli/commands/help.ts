@@ -8,6 +8,8 @@ const text = `gantry: a container engine and a cluster in one daemon
   ./gantry down [--purge] stop it, containers too; --purge also removes all state
   ./gantry status [-o json]
                           versions, sockets, nodes, containers, pods, memory, disk
+  ./gantry node ls | add [NAME] | rm NAME | stop NAME | start NAME
+                          nodes come and go while work runs (up --nodes 2 or more); stop ends the agent alone
   ./gantry env            for eval "$(./gantry env)": DOCKER_HOST and KUBECONFIG, so that docker and kubectl find it
   ./gantry doctor         what this host has, lacks, and how to mend it
   ./gantry demo           build the example blog, deploy it, send a request through it

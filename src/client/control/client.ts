@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ControlError, NodeAnswer, NodeRequest } from '#api/gantry/nodes.ts';
 import type { DaemonFile, Status } from '#api/gantry/status.ts';
 import { Fault, codeOf } from '#lib/errors.ts';
-import { request } from '#lib/node-http.ts';
+import { request as httpRequest } from '#lib/node-http.ts';
 
 /** Milliseconds that the daemon may take to answer. */
 const answerMs = 5_000;
 const answerBytes = 4 << 20;
+/** Milliseconds that work on nodes may take: an agent starts, or pods end, and both have limits of their own. */
+const nodesMs = 180_000;
 
 export const defaultRoot = '/var/lib/gantry';
 
@@ -36,26 +39,43 @@ export async function daemonSockets(root: string): Promise<DaemonFile> {
   return file;
 }
 
+/** Has the daemon at `root` do something with its nodes; the names of those it was done to. Faults: as it says; `unavailable`. */
+export async function askNodes(root: string, request: NodeRequest): Promise<string[]> {
+  const file = readDaemonFile(root);
+  if (!file) throw notRunning(root);
+  const text = await call({ socketPath: file.control, path: '/nodes', method: 'POST', timeout: nodesMs }, root, JSON.stringify(request));
+  return (JSON.parse(text) as NodeAnswer).nodes;
+}
+
 function notRunning(root: string, cause?: unknown): Fault {
   const flag = root === defaultRoot ? '' : ` --root ${root}`;
   return new Fault('unavailable', `Gantry is not running at ${root}: start it with ./gantry up${flag}`, { cause });
 }
 
 function get(socketPath: string, path: string, root: string): Promise<string> {
+  return call({ socketPath, path, timeout: answerMs }, root);
+}
+
+/** The body of the answer. Of a GET, whatever the answer is counts as one. */
+function call(options: { socketPath: string; path: string; timeout: number; method?: 'POST' }, root: string, body?: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path, timeout: answerMs }, (response) => {
+    const request = httpRequest(options, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > answerBytes) call.destroy(new Fault('too-large', 'the daemon answered more than 4 MiB'));
+        if (bytes > answerBytes) request.destroy(new Fault('too-large', 'the daemon answered more than 4 MiB'));
         chunks.push(chunk);
       });
-      response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8');
+        if (response.statusCode === 200 || !options.method) resolve(text);
+        else reject(new Fault(response.statusCode === 409 ? 'conflict' : 'internal', (JSON.parse(text) as ControlError).error));
+      });
       response.on('error', reject);
     });
-    call.on('timeout', () => call.destroy(new Fault('timeout', `the daemon at ${root} did not answer in ${answerMs} ms; see ${root}/run/daemon.log`)));
-    call.on('error', (error) => reject(error instanceof Fault ? error : notRunning(root, error)));
-    call.end();
+    request.on('timeout', () => request.destroy(new Fault('timeout', `the daemon at ${root} did not answer in ${options.timeout} ms; see ${root}/run/daemon.log`)));
+    request.on('error', (error) => reject(error instanceof Fault ? error : notRunning(root, error)));
+    request.end(body);
   });
 }

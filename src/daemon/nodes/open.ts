@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { NodeAnswer, NodeRequest } from '#api/gantry/nodes.ts';
 import { clearPods } from '#cluster/kubelet/clear.ts';
 import { startNodeRoutes } from '#cluster/proxy/routes.ts';
 import { Fault } from '#lib/errors.ts';
@@ -100,4 +101,24 @@ async function openOwnNode({ around, runtime, cluster, network, ground }: Parame
     start: async () => refuse(),
     close: () => node.stop(),
   };
+}
+
+/** Does what `./gantry node` asks for. */
+export async function askNodes(nodes: Nodes, request: NodeRequest): Promise<NodeAnswer> {
+  const { name = '' } = request;
+  switch (request.do) {
+    case 'add':
+      return { nodes: [await nodes.add(request.name)] };
+    case 'start-missing':
+      return { nodes: await nodes.startMissing() };
+    case 'remove':
+      await nodes.remove(name);
+      break;
+    case 'stop':
+      await nodes.stop(name);
+      break;
+    case 'start':
+      await nodes.start(name);
+  }
+  return { nodes: [name] };
 }

@@ -1,0 +1,16 @@
+/** What `./gantry node …` (and `up`, of a daemon that runs) asks the daemon by `POST /nodes`. */
+export interface NodeRequest {
+  do: 'add' | 'remove' | 'stop' | 'start' | 'start-missing';
+  /** Which one; of `add`, what it is to be called, where that matters. */
+  name?: string;
+}
+
+/** The nodes that it was done to. */
+export interface NodeAnswer {
+  nodes: string[];
+}
+
+/** The answer to a request that failed. */
+export interface ControlError {
+  error: string;
+}
