@@ -1,6 +1,8 @@
 import type { Clock } from '#lib/clock.ts';
 import type { FakeCgroups } from './cgroup/fake.ts';
 import { fakeCgroups } from './cgroup/fake.ts';
+import type { FakeConntrack } from './conntrack/fake.ts';
+import { fakeConntrack } from './conntrack/fake.ts';
 import type { FakeFiles } from './fs/fake.ts';
 import { fakeFiles } from './fs/fake.ts';
 import type { FakeMounts } from './mount/fake.ts';
@@ -22,6 +24,7 @@ export interface FakeKernel extends Kernel {
   namespaces: FakeNamespaces;
   netlinks: FakeNetlinks;
   nft: FakeNftables;
+  conntrack: FakeConntrack;
   cgroups: FakeCgroups;
   processes: FakeProcesses;
   seqpackets: FakeSeqPackets;
@@ -40,11 +43,13 @@ export function fakeKernel(options: FakeKernelOptions = {}): FakeKernel {
   const namespaces = fakeNamespaces((path) => {
     netlinks.drop(path);
     nft.drop(path);
+    conntrack.drop(path);
   });
   const exists = (path: string): boolean => namespaces.isPinned(path) || path.startsWith('/proc/');
   const netlinks = fakeNetlinks(exists);
   const nft = fakeNftables(exists);
+  const conntrack = fakeConntrack(exists);
   const processes = fakeProcesses(options.programs, options.clock);
   const cgroups = fakeCgroups({ version: options.cgroupVersion, kill: (pid) => processes.kill(pid, 9), alive: (pid) => processes.alive(pid) });
-  return { mounts: fakeMounts(), namespaces, netlinks, nft, cgroups, processes, seqpackets: fakeSeqPackets(), files: fakeFiles() };
+  return { mounts: fakeMounts(), namespaces, netlinks, nft, conntrack, cgroups, processes, seqpackets: fakeSeqPackets(), files: fakeFiles() };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '#lib/clock.ts';
 import { systemClock } from '#lib/clock.ts';
 import { linuxCgroups } from './cgroup/linux.ts';
+import { linuxConntrack } from './conntrack/linux.ts';
 import { sharedPoller } from './epoll/poller.ts';
 import { linuxFiles } from './fs/linux.ts';
 import { linuxMounts } from './mount/linux.ts';
@@ -21,6 +22,7 @@ export function linuxKernel(options: { clock?: Clock } = {}): Kernel {
     namespaces: linuxNamespaces(poller),
     netlinks: linuxNetlinks(),
     nft: linuxNftables(),
+    conntrack: linuxConntrack(),
     cgroups: linuxCgroups({ mounts, clock }),
     processes: linuxProcesses(poller, clock),
     seqpackets: linuxSeqPackets(poller, clock),

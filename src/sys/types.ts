@@ -8,6 +8,7 @@
  * (ENOENT not-found, EEXIST already-exists, EBUSY conflict, EPERM and EACCES forbidden, EINVAL invalid, …).
  */
 import type { Cgroups } from './cgroup/types.ts';
+import type { Conntrack } from './conntrack/types.ts';
 import type { Files } from './fs/types.ts';
 import type { Mounts } from './mount/types.ts';
 import type { Netlinks } from './netlink/types.ts';
@@ -22,6 +23,7 @@ export interface Kernel {
   namespaces: NetNamespaces;
   netlinks: Netlinks;
   nft: Nftables;
+  conntrack: Conntrack;
   cgroups: Cgroups;
   processes: Processes;
   seqpackets: SeqPackets;
