@@ -6,6 +6,7 @@ import { openEmbeddedStore } from '#core/store/embedded/store.ts';
 import { codeOf, Fault, isFault } from '#lib/errors.ts';
 import type { ClusterNetwork } from './cluster-network.ts';
 import { connectionsOfDoor } from './open-files.ts';
+import { withKeptPort } from './ports.ts';
 import type { Surroundings } from './runtime.ts';
 
 export interface Cluster {
@@ -35,7 +36,8 @@ export async function openCluster(around: Surroundings, network: ClusterNetwork,
     advertise: { host: gateway, port: 0 },
     connections: connectionsOfDoor(),
   });
-  const port = await listen(api, ['127.0.0.1', gateway], wantedPort);
+  const listenAt = async (wanted: number): Promise<{ port: number }> => ({ port: await listen(api, ['127.0.0.1', gateway], wanted) });
+  const { port } = wantedPort ? await listenAt(wantedPort) : await withKeptPort(around.root, 'api', listenAt);
   const url = `https://127.0.0.1:${port}`;
   const kubeconfig = await writeAdmin(api, url, join(root, 'admin.kubeconfig'));
   return {

@@ -82,7 +82,8 @@ export async function openProxy(around: Surroundings, access: Pick<NodeAccess, '
   };
 }
 
-function nodeClient({ server, ca }: Pick<NodeAccess, 'server' | 'ca'>, identity: KeyPair, userAgent: string): HttpKubeClient {
+/** A client of the API server with one of the node's certificates. */
+export function nodeClient({ server, ca }: Pick<NodeAccess, 'server' | 'ca'>, identity: KeyPair, userAgent: string): HttpKubeClient {
   return httpKubeClient({ server, ca, ...identity, userAgent });
 }
 

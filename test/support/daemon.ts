@@ -44,9 +44,16 @@ export class TestDaemon {
     return join(this.root, 'cluster', 'admin.kubeconfig');
   }
 
-  async up(): Promise<void> {
-    const { code, stderr } = await this.run(process.execPath, [gantry, 'up', '--root', this.root, ...this.#flags]);
+  async up(...flags: string[]): Promise<void> {
+    const { code, stderr } = await this.run(process.execPath, [gantry, 'up', '--root', this.root, ...this.#flags, ...flags]);
     assert.equal(code, 0, `${stderr}\n${this.log().slice(-4000)}`);
+  }
+
+  /** One of Gantry's own commands, which must succeed. */
+  async gantry(...words: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(process.execPath, [gantry, ...words, '--root', this.root]);
+    assert.equal(code, 0, `gantry ${words.join(' ')}: ${stderr}${stdout}`);
+    return stdout.trim();
   }
 
   log(): string {
@@ -134,6 +141,11 @@ export class TestDaemon {
     rmSync(this.root, { recursive: true, force: true });
     assert.equal(code, 0, stderr);
     assert.deepEqual(this.leftovers(), [], 'down --purge must leave nothing behind');
+  }
+
+  /** `process PID command` of each that has this root on its command line. */
+  processes(): string[] {
+    return processesOf(this.root);
   }
 
   /** What of this instance is in the kernel. */

@@ -1,10 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KubeClient } from '#client/kube/types.ts';
-import { nodes as nodesRef, pods as podsRef } from '#client/kube/resources.ts';
-import type { Pod } from '#api/kube/types.ts';
 import { forEachLimit, KeyedMutex } from '#lib/async.ts';
-import { Fault, isFault } from '#lib/errors.ts';
+import { Fault } from '#lib/errors.ts';
 import type { Cluster } from '../cluster.ts';
 import { addressIn, type ClusterNetwork } from '../cluster-network.ts';
 import { instanceName } from '../config.ts';
@@ -16,6 +14,7 @@ import type { Runtime, Surroundings } from '../runtime.ts';
 import { removeState, teardown } from '../teardown.ts';
 import { agentLog, livingAgent, nodeRoot, writeJoin } from './files.ts';
 import { nodeAddress, placeNode, podCidrOf, unplaceNode } from './network.ts';
+import { emptyNode, removeFromCluster } from './objects.ts';
 import { leavingOf, nextNode, writeRoster } from './roster.ts';
 import type { AgentFile, JoinFile, LeavingNode, Nodes, Roster, RosterNode } from './types.ts';
 
@@ -92,7 +91,7 @@ export class AgentNodes implements Nodes {
 
   /** Ends what is left of nodes that are on the roster no more. */
   async finishLeaving(): Promise<void> {
-    for (const node of this.#roster.leaving) await this.#clear(node);
+    await Promise.all(this.#roster.leaving.map((node) => this.#clear(node)));
   }
 
   async close(): Promise<void> {}
@@ -105,7 +104,7 @@ export class AgentNodes implements Nodes {
       const home = this.#home(name);
       const living = this.#living(name);
       if (living?.server === this.#server() && living.imageStore === imageStore) return false;
-      // one that speaks with an API server that is elsewhere now, or never got ready
+      // one that speaks with what is elsewhere now, or never got ready
       await this.#end(name);
       const path = await placeNode(runtime, name, this.#address(node));
       mkdirSync(join(home, 'run'), { recursive: true, mode: 0o711 });
@@ -133,10 +132,11 @@ export class AgentNodes implements Nodes {
   async #clear(node: LeavingNode): Promise<void> {
     const { around, runtime, client } = this.#parts;
     const home = this.#home(node.name);
+    if (this.#roster.agents && this.#living(node.name)) await emptyNode(client, node.name, around.clock);
     await teardown({ root: home, instance: instanceName(home) }, around.kernel, around.clock);
     await unplaceNode(runtime, node.name);
     removeState(home);
-    await removeFromCluster(client, node.name);
+    await removeFromCluster(client, node.name, this.#roster);
     this.#write({ ...this.#roster, leaving: this.#roster.leaving.filter(({ name }) => name !== node.name) });
   }
 
@@ -191,22 +191,5 @@ export class AgentNodes implements Nodes {
   #write(roster: Roster): void {
     writeRoster(this.#parts.rosterFile, roster);
     this.#roster = roster;
-  }
-}
-
-/** The Node, and its pods: nobody is left to end them. */
-export async function removeFromCluster(client: KubeClient, name: string): Promise<void> {
-  await absentIsFine(client.delete(nodesRef, name));
-  const { items } = await client.list<Pod>(podsRef, { fieldSelector: `spec.nodeName=${name}` });
-  for (const { metadata } of items) {
-    await absentIsFine(client.delete(podsRef, metadata.name ?? '', { namespace: metadata.namespace, gracePeriodSeconds: 0, preconditions: { uid: metadata.uid } }));
-  }
-}
-
-async function absentIsFine(deleted: Promise<void>): Promise<void> {
-  try {
-    await deleted;
-  } catch (error) {
-    if (!isFault(error, 'not-found', 'conflict')) throw error;
   }
 }

@@ -10,9 +10,10 @@ import { clusterDomain, dnsAddress } from '../dns.ts';
 import { cgroupOf, component } from '../names.ts';
 import { hostAddress, issueAccess, issueProxy, openNode, openProxy } from '../node.ts';
 import type { Runtime, Surroundings } from '../runtime.ts';
-import { AgentNodes, removeFromCluster } from './agents.ts';
+import { AgentNodes } from './agents.ts';
 import { openImageStore, type ImageStore } from './images.ts';
 import { nodeBridge, openDaemonPods, openNodeNetwork, podCidrOf } from './network.ts';
+import { removeFromCluster } from './objects.ts';
 import { readRoster, rosterOf, writeRoster } from './roster.ts';
 import type { Nodes, Roster } from './types.ts';
 
@@ -47,7 +48,7 @@ export async function openNodes(parts: NodesParts & { cluster: Cluster; ground: 
   const client = cluster.api.localClient(component('nodes'));
   for (const { name } of ground.roster.leaving.filter(({ agent }) => !agent)) {
     await clearPods({ core: { ...runtime, kernel: around.kernel }, root: join(around.root, 'kubelet'), nodeName: name, instance: cgroupOf(around.instance), log: around.log });
-    await removeFromCluster(client, name);
+    await removeFromCluster(client, name, ground.roster);
   }
   const store = ground.roster.agents ? await openImageStore(parts) : undefined;
   const agents = new AgentNodes({ ...parts, client, imageStore: store?.url ?? '', rosterFile: ground.rosterFile, roster: ground.roster, debug: config.debug });

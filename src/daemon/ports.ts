@@ -1,0 +1,35 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { codeOf, isFault } from '#lib/errors.ts';
+
+type Ports = Record<string, number>;
+
+/**
+ * Listens on the port of last time, for those who still know it: agents run on while the daemon is away. On another (0:
+ * any) where that is taken.
+ */
+export async function withKeptPort<T extends { port: number }>(root: string, name: string, listen: (port: number) => Promise<T>): Promise<T> {
+  const path = join(root, 'cluster', 'ports.json');
+  const ports = read(path);
+  const listener = await listen(ports[name] ?? 0).catch((error: unknown) => {
+    const taken = codeOf(error) === 'EADDRINUSE' || isFault(error, 'conflict');
+    if (!taken || !ports[name]) throw error;
+    return listen(0);
+  });
+  if (listener.port !== ports[name]) write(path, { ...ports, [name]: listener.port });
+  return listener;
+}
+
+function read(path: string): Ports {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Ports;
+  } catch {
+    return {}; // none was kept: any will do
+  }
+}
+
+function write(path: string, ports: Ports): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  writeFileSync(`${path}.new`, JSON.stringify(ports));
+  renameSync(`${path}.new`, path);
+}
