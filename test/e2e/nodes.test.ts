@@ -180,18 +180,19 @@ describe('two nodes', { skip }, () => {
   });
 
   test('one node again, then three: nobody of before goes on', async () => {
+    const count = (await daemon.pods('web')).length;
     await daemon.gantry('down');
     await daemon.up('--nodes', '1');
     const [own] = (await daemon.status()).nodes;
     assert.equal(own?.pid, (await daemon.status()).daemon.pid);
-    pods = await daemon.placed('web', { 'gantry-0': 6 });
+    await daemon.placed('web', { 'gantry-0': count });
     assert.equal(await kubectl('get', 'nodes', '--no-headers', '-o', 'custom-columns=:metadata.name'), 'gantry-0');
     await daemon.kill();
     await daemon.up('--nodes', '3');
-    await daemon.placed('web', { 'gantry-0': 6, 'gantry-1': 0, 'gantry-2': 0 });
+    await daemon.placed('web', { 'gantry-0': count, 'gantry-1': 0, 'gantry-2': 0 });
     const mine = [daemon.root, 'runtime'].join('/');
     assert.deepEqual(daemon.processes().filter((line) => line.includes('conmon') && line.includes(`${mine}/`)), [], 'the pods of the daemon’s own node');
-    await kubectl('scale', 'deployment', 'web', '--replicas=9');
+    await kubectl('scale', 'deployment', 'web', `--replicas=${count + 3}`);
     await until('the new nodes to have some', async () => (await daemon.pods('web')).filter(({ node }) => node !== 'gantry-0').length === 3);
   });
 });

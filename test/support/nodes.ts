@@ -49,11 +49,16 @@ export class TestNodes extends TestDaemon {
   /** Waits until so many pods are ready on each node. */
   async placed(app: string, wanted: Readonly<Record<string, number>>, seconds = 30): Promise<PlacedPod[]> {
     let found: PlacedPod[] = [];
-    await until(`${app} to be ${JSON.stringify(wanted)}`, async () => {
+    const look = async (): Promise<boolean> => {
       found = await this.pods(app);
       const counts = Map.groupBy(found, ({ node }) => node);
       return Object.entries(wanted).every(([node, count]) => (counts.get(node)?.length ?? 0) === count);
-    }, seconds);
+    };
+    try {
+      await until(`${app} to be ${JSON.stringify(wanted)}`, look, seconds);
+    } catch (error) {
+      throw new Error(`${String(error)}:\n${await this.ok('kubectl', 'get', 'pods', '-o', 'wide')}\n${await this.ok('kubectl', 'get', 'events')}`, { cause: error });
+    }
     return found;
   }
 

@@ -5,7 +5,7 @@ import { Agent, request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { connect } from 'node:tls';
-import { messageOf } from '#lib/errors.ts';
+import { codeOf, messageOf } from '#lib/errors.ts';
 import { statusFault, unreachable } from '../status.ts';
 import type { NodeAddress } from './target.ts';
 
@@ -43,6 +43,8 @@ export class NodeDialer {
       const [response] = (await once(request, 'response')) as [IncomingMessage];
       return response;
     } catch (error) {
+      // the node closed a connection that was kept, just as it was used again
+      if (request.reusedSocket && codeOf(error) === 'ECONNRESET' && method === 'GET') return this.request(to, path, options);
       throw dialFailed(to, error);
     }
   }

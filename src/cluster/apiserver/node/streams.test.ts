@@ -17,7 +17,14 @@ async function fakeAgent(t: TestContext, server: TestServer): Promise<string[]> 
   const asked: string[] = [];
   const own = await server.api.authority.issueServer({ commonName: 'system:node:n1', dnsNames: ['n1'], ipAddresses: ['127.0.0.1'] });
   const agent = createServer({ allowHalfOpen: true, cert: own.certificate, key: own.key, ca: server.api.authority.certificate, requestCert: true, rejectUnauthorized: true });
+  const served = new WeakSet<Duplex>();
   agent.on('request', (request, response) => {
+    // as a server does that closes what is idle for long, in the moment in which it is used again
+    if (served.has(request.socket)) {
+      request.socket.destroy();
+      return;
+    }
+    served.add(request.socket);
     asked.push(`${request.method} ${request.url}`);
     response.end('line one\nline two\n');
   });
@@ -60,6 +67,16 @@ void test('a log comes from the node, of the container that is meant', async (t)
   const stream = await server.admin.stream('/api/v1/namespaces/default/pods/q/log?container=two', { signal: new AbortController().signal });
   for await (const chunk of stream) chunks.push(Buffer.from(chunk).toString());
   assert.equal(chunks.join(''), 'line one\nline two\n');
+});
+
+void test('a connection that the node has just closed is not used for the next log', async (t) => {
+  const server = await startTestServer(t);
+  const asked = await fakeAgent(t, server);
+  await server.admin.create(pods, pod('p', { nodeName: 'n1' }));
+  for (let i = 1; i <= 3; i++) {
+    assert.equal((await server.raw({ path: '/api/v1/namespaces/default/pods/p/log' })).bytes.toString(), 'line one\nline two\n');
+    assert.equal(asked.length, i);
+  }
 });
 
 void test('an exec passes through as bytes, and the end of its input reaches the node', async (t) => {
