@@ -89,6 +89,17 @@ describe('a container\'s life', { skip: whyNoDocker() }, () => {
     assert.deepEqual(result, { code: 9, stdout: '1 2 1000 /tmp\n', stderr: 'e\n' });
     assert.equal((await engine.dockerWith({ input: 'typed' }, 'exec', '-i', 'host', 'cat')).stdout, 'typed');
     assert.equal((await engine.docker('exec', 'host', 'nosuch')).code, 127);
+    const execs = (): Promise<string> => engine.ok('inspect', '-f', '{{json .ExecIDs}}', 'host');
+    assert.equal(await execs(), 'null');
+    await engine.ok('exec', '-d', 'host', 'sleep', '1000');
+    assert.match(await execs(), /^\["[0-9a-f]{64}"\]$/);
+    const { execs: backend } = engine.engine;
+    const { Id } = await backend.create('host', { Cmd: ['stty', 'size'], Tty: true, AttachStdout: true, ConsoleSize: [21, 43] });
+    const { streams } = (await backend.start(Id, {})) ?? assert.fail('detached');
+    let size = '';
+    streams.onOutput((_stream, data) => (size += Buffer.from(data).toString()));
+    await new Promise<void>((resolve) => streams.onEnd(resolve));
+    assert.equal(size.trim(), '21 43');
     const child = engine.terminal('exec', '-it', 'host', 'sh');
     const ended = finished(child);
     setTimeout(() => child.stdin?.write('stty size; exit 3\n'), 1000);
@@ -106,6 +117,17 @@ describe('a container\'s life', { skip: whyNoDocker() }, () => {
     assert.equal((await engine.docker('exec', '-w', '/nosuch', 'dirs', 'true')).code, 127);
     assert.equal((await engine.docker('exec', '-w', '/etc/passwd', 'dirs', 'true')).code, 126);
     await engine.ok('rm', '-f', 'dirs');
+  });
+
+  test('a signal to what waits for its restart is no error, and the stop signal ends its waiting', async () => {
+    await engine.ok('run', '-d', '--name', 'loop', '--restart', 'always', 'bb:1', 'false');
+    await eventually(async () => Number(await engine.ok('inspect', '-f', '{{.RestartCount}}', 'loop')) >= 4, 'a wait of more than a second');
+    await eventually(async () => (await engine.ok('inspect', '-f', '{{.State.Status}}', 'loop')) === 'restarting', 'its wait');
+    await engine.ok('kill', '-s', 'HUP', 'loop');
+    assert.match((await engine.docker('rm', 'loop')).stderr, /container is restarting: stop the container before removing/);
+    await engine.ok('kill', '-s', 'TERM', 'loop');
+    assert.equal(await engine.ok('inspect', '-f', '{{.State.Status}}', 'loop'), 'exited');
+    await engine.ok('rm', 'loop');
   });
 
   test('attach: joins a running container, detaches by its keys, and ends with its code', async () => {

@@ -11,6 +11,7 @@ import type { ContainerContext } from './context.ts';
 import { emitContainer } from './context.ts';
 import { parseDetachKeys } from './detach-keys.ts';
 import { probeOutputLimit } from './health.ts';
+import type { Exec } from './live.ts';
 import type { ContainerRecord } from './record.ts';
 import { isAlive } from './record.ts';
 import { processEnv } from './spec.ts';
@@ -21,20 +22,8 @@ const execLimit = 1000;
 /** The exit code of a command that could not begin. */
 const cannotRun = 126;
 
-interface Exec {
-  id: string;
-  containerId: string;
-  request: ExecCreateRequest;
-  session?: ExecSession;
-  size?: { rows: number; columns: number };
-  started: boolean;
-  running: boolean;
-  exitCode: number | null;
-}
-
 export class Execs {
   readonly #context: ContainerContext;
-  readonly #execs = new Map<string, Exec>();
 
   constructor(context: ContainerContext) {
     this.#context = context;
@@ -46,8 +35,8 @@ export class Execs {
     if (request.DetachKeys) parseDetachKeys(request.DetachKeys);
     const id = hex(this.#context.random, 32);
     this.#forgetOld(record.id);
-    this.#execs.set(id, { id, containerId: record.id, request, started: false, running: false, exitCode: null });
-    this.#context.set.live(record.id).execIds.add(id);
+    const size = request.ConsoleSize ? { size: sizeOf(request.ConsoleSize) } : {};
+    this.#context.set.live(record.id).execs.set(id, { id, containerId: record.id, request, ...size, started: false, running: false, exitCode: null });
     emitContainer(this.#context, record, `exec_create: ${request.Cmd.join(' ')}`, { execID: id });
     return Promise.resolve({ Id: id });
   }
@@ -61,23 +50,20 @@ export class Execs {
   }
 
   #must(id: string): Exec {
-    const exec = this.#execs.get(id);
-    if (!exec || !this.#context.set.get(exec.containerId)) {
-      this.#execs.delete(id);
-      throw new Fault('not-found', `No such exec instance: ${id}`);
+    for (const live of this.#context.set.lives()) {
+      const exec = live.execs.get(id);
+      if (exec) return exec;
     }
-    return exec;
+    throw new Fault('not-found', `No such exec instance: ${id}`);
   }
 
   #forgetOld(containerId: string): void {
-    const ids = this.#context.set.live(containerId).execIds;
-    for (const id of ids) {
-      if (ids.size < execLimit) return;
-      if (this.#execs.get(id)?.running) continue;
-      ids.delete(id);
-      this.#execs.delete(id);
+    const { execs } = this.#context.set.live(containerId);
+    for (const exec of execs.values()) {
+      if (execs.size < execLimit) return;
+      if (!exec.running) execs.delete(exec.id);
     }
-    if (ids.size >= execLimit) throw new Fault('exhausted', `container ${containerId} has ${execLimit} running execs; end some first`);
+    if (execs.size >= execLimit) throw new Fault('exhausted', `container ${containerId} has ${execLimit} running execs; end some first`);
   }
 
   async start(id: string, request: ExecStartRequest): Promise<{ tty: boolean; streams: AttachSession } | undefined> {
@@ -85,7 +71,7 @@ export class Execs {
     if (exec.started) throw new Fault('conflict', `Error: Exec command ${id} has already run`);
     const record = this.#runningContainer(exec.containerId);
     exec.started = true;
-    if (request.ConsoleSize) exec.size = { rows: request.ConsoleSize[0], columns: request.ConsoleSize[1] };
+    if (request.ConsoleSize) exec.size = sizeOf(request.ConsoleSize);
     const attach = !request.Detach;
     const tty = exec.request.Tty ?? false;
     const streams = new AttachSession({
@@ -206,6 +192,10 @@ function connectExec(streams: AttachSession, session: ExecSession, source: NonNu
     resume: () => source.resume(),
     close: () => source.close(),
   });
+}
+
+function sizeOf([rows, columns]: [number, number]): { rows: number; columns: number } {
+  return { rows, columns };
 }
 
 function exitCodeOf(error: unknown): number {

@@ -16,7 +16,7 @@ import { commandOf, isAlive, isRunning } from './record.ts';
 export async function inspectContainer(context: ContainerContext, record: ContainerRecord, size: boolean): Promise<ContainerInspect> {
   const [path = '', ...args] = commandOf(record.config);
   const directory = directoryOf(context, record.id);
-  const live = context.set.live(record.id);
+  const execIds = [...context.set.live(record.id).execs.values()].filter((exec) => exec.running || !exec.started).map((exec) => exec.id);
   return {
     Id: record.id,
     Created: isoTime(record.createdAt),
@@ -35,7 +35,7 @@ export async function inspectContainer(context: ContainerContext, record: Contai
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
-    ExecIDs: live.execIds.size > 0 ? [...live.execIds] : null,
+    ExecIDs: execIds.length > 0 ? execIds : null,
     HostConfig: shownHostConfig(record.hostConfig),
     GraphDriver: graphDriver(context.snapshots.directories(record.id)),
     ...(size ? await sizes(context, record) : {}),

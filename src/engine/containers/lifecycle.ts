@@ -216,6 +216,8 @@ export class Lifecycle {
     // a signal that ends it is meant to: no policy starts it again
     const stopSignal = parseSignal(record.config.StopSignal ?? String(sigterm));
     if ((number === sigkill || number === stopSignal) && (await this.#markStopped(record.id))) return;
+    // what waits for its restart has no process yet
+    if (set.get(record.id)?.state.status === 'restarting') return;
     if (number !== sigkill) {
       emitContainer(this.#context, record, 'kill', { signal: String(number) });
       await containers.kill(record.id, number);

@@ -1,6 +1,7 @@
 /** What is known of a container only while the daemon lives: who waits, who is attached, its health, its next restart. */
 import type { WaitCondition } from '#api/docker/calls.ts';
-import type { Health, WaitResponse } from '#api/docker/containers.ts';
+import type { ExecCreateRequest, Health, WaitResponse } from '#api/docker/containers.ts';
+import type { ExecSession } from '#core/containers/types.ts';
 import type { Timer } from '#lib/clock.ts';
 import type { AttachSession } from './attach-session.ts';
 
@@ -12,9 +13,22 @@ interface Waiter {
   resolve(response: WaitResponse): void;
 }
 
+/** A further process of a container, from its creation on. */
+export interface Exec {
+  id: string;
+  containerId: string;
+  request: ExecCreateRequest;
+  session?: ExecSession;
+  size?: { rows: number; columns: number };
+  started: boolean;
+  running: boolean;
+  exitCode: number | null;
+}
+
 export class Live {
   readonly sessions = new Set<AttachSession>();
-  readonly execIds = new Set<string>();
+  /** Those that began or may yet, and the newest of those that ended, oldest first. */
+  readonly execs = new Map<string, Exec>();
   health: Health | undefined;
   /** Ends the health probes of this run. */
   endHealth: (() => void) | undefined;

@@ -56,6 +56,10 @@ export class ContainerSet {
     return live;
   }
 
+  lives(): Iterable<Live> {
+    return this.#live.values();
+  }
+
   /** Runs `task` with the newest record, alone among the container's changes. */
   lock<T>(id: string, task: (record: ContainerRecord) => Promise<T>): Promise<T> {
     return this.#locks.run(id, () => task(this.must(id)));
