@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { lstat, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { whyNoContainers } from '#core/containers/testing.ts';
@@ -51,6 +51,17 @@ describe('builder', { skip }, () => {
     assert.match(said, /\[Warning\] --cache-from other:1/);
     assert.match(said, /^1\.2\.3\.4\tup$/m);
     assert.match((await bed.build(files, { extraHosts: ['up:nowhere'], noCache: true })).error ?? '', /invalid IP address in add-host: "nowhere"/);
+  });
+
+  test('limits of the commands: ulimits and the parent of their cgroup', async () => {
+    const resources = { memory: 0, memorySwap: 0, cpuShares: 0, cpuPeriod: 0, cpuQuota: 0, cpusetCpus: '', cpusetMems: '', shmSize: 0 };
+    const files = { Dockerfile: 'FROM base:1\nRUN ulimit -n; cat /proc/self/cgroup\n' };
+    const nofile = { Name: 'nofile', Soft: 64, Hard: 64 };
+    const { said } = await bed.build(files, { noCache: true, resources: { ...resources, cgroupParent: `/${basename(bed.directory)}/limited/`, ulimits: [nofile] } });
+    assert.match(said, /^64$/m);
+    assert.match(said, new RegExp(`:/${basename(bed.directory)}/limited/[0-9a-f]{64}$`, 'm'));
+    const wrong = await bed.build(files, { resources: { ...resources, cgroupParent: '', ulimits: [{ ...nofile, Name: 'nofiles' }] } });
+    assert.match(wrong.error ?? '', /invalid ulimit type: nofiles/);
   });
 
   test('a change of a copied file invalidates that step and the later ones only', async () => {

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Emit } from '#api/docker/calls.ts';
 import type { BuildCacheRecord, BuildOptions, BuildPruneOptions, BuildPruneResponse } from '#api/docker/build.ts';
 import type { Filters, JsonMessage } from '#api/docker/common.ts';
+import { rlimitsOf } from '#api/docker/ulimits.ts';
 import { Semaphore } from '#lib/async.ts';
 import { Fault } from '#lib/errors.ts';
 import { hex } from '#lib/random.ts';
@@ -94,10 +95,10 @@ class HeldOutput {
   }
 }
 
+/** What cannot be built at all, before anything of the context is read. */
 function refuseUnsupported(options: BuildOptions, context: Readable | undefined): void {
   if (options.version === '2') throw new Fault('not-implemented', 'BuildKit builds (version=2) are not implemented: use DOCKER_BUILDKIT=0');
   if (options.remote !== '' || !context) throw new Fault('not-implemented', 'building from a remote URL is not implemented: fetch it and build from the directory');
   if (options.squash) throw new Fault('not-implemented', 'build --squash is not implemented: use a last stage that copies from the one before');
-  if (options.resources.cgroupParent !== '') throw new Fault('not-implemented', 'build --cgroup-parent is not implemented');
-  if (options.resources.ulimits.length > 0) throw new Fault('not-implemented', 'build --ulimit is not implemented');
+  rlimitsOf(options.resources.ulimits);
 }

@@ -93,8 +93,10 @@ describe('a container\'s life', { skip: whyNoDocker() }, () => {
     assert.equal(await execs(), 'null');
     await engine.ok('exec', '-d', 'host', 'sleep', '1000');
     assert.match(await execs(), /^\["[0-9a-f]{64}"\]$/);
+    // a terminal may get its size just after its process began
+    const looks = 'for i in $(seq 50); do stty size | grep -x "21 43" && exit; sleep 0.1; done; stty size';
     const { execs: backend } = engine.engine;
-    const { Id } = await backend.create('host', { Cmd: ['stty', 'size'], Tty: true, AttachStdout: true, ConsoleSize: [21, 43] });
+    const { Id } = await backend.create('host', { Cmd: ['sh', '-c', looks], Tty: true, AttachStdout: true, ConsoleSize: [21, 43] });
     const { streams } = (await backend.start(Id, {})) ?? assert.fail('detached');
     let size = '';
     streams.onOutput((_stream, data) => (size += Buffer.from(data).toString()));

@@ -2,6 +2,7 @@ import { lstat, mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Emit } from '#api/docker/calls.ts';
 import { extraHostLines } from '#api/docker/extra-hosts.ts';
+import { rlimitsOf } from '#api/docker/ulimits.ts';
 import type { BuildOptions } from '#api/docker/build.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
 import type { ContainerSpec, MountSpec } from '#core/containers/types.ts';
@@ -98,9 +99,10 @@ async function containerSpec(builder: BuilderOptions, id: string, request: RunRe
     owner: 'build',
     rootfs: request.root,
     hostname,
-    process: { args: change.args, env: withDefaults([...env, ...request.args], [`HOME=${user.home}`]), cwd: defaults.WorkingDir || '/', user },
+    process: { args: change.args, env: withDefaults([...env, ...request.args], [`HOME=${user.home}`]), cwd: defaults.WorkingDir || '/', user, rlimits: rlimitsOf(limits.ulimits) },
     mounts: [bind(resolv, '/etc/resolv.conf'), bind(hosts, '/etc/hosts'), bind(named, '/etc/hostname'), ...request.mounts],
     namespaces: { net: namespace },
+    ...(limits.cgroupParent === '' ? {} : { cgroup: `${limits.cgroupParent.replace(/^\/+|\/+$/g, '')}/${id}` }),
     stdin: change.input !== undefined,
     stdinOnce: true,
     shmSize: limits.shmSize || undefined,

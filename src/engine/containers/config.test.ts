@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { CreateRequest } from '#api/docker/containers.ts';
 import type { HostConfig } from '#api/docker/host-config.ts';
 import { DetachKeys, parseDetachKeys } from './detach-keys.ts';
-import { checkHostConfig, checkSecurity } from './host-config.ts';
+import { checkHostConfig, checkSecurity, hostWarnings } from './host-config.ts';
 import { mergeConfig, mergeEnv } from './merge-config.ts';
 import { parseBind, planMounts } from './mounts.ts';
 import { checkName, inventName } from './names.ts';
@@ -87,6 +87,13 @@ test('defaults that depend on the host or on other fields; inspect shows every f
   assert.ok(shown.MaskedPaths?.includes('/proc/kcore') && shown.ReadonlyPaths?.includes('/proc/sys'));
   assert.equal(shownHostConfig({ Privileged: true }).MaskedPaths, null);
   assert.deepEqual(shownHostConfig({ MaskedPaths: [] }).MaskedPaths, []);
+});
+
+test('what cgroup v2 has not is left out, and the client is told', () => {
+  const given: HostConfig = { OomKillDisable: true, MemorySwappiness: 0, NetworkMode: 'host', PortBindings: { '80/tcp': [] } };
+  const [two, one] = [checkHostConfig(given, crunHost), checkHostConfig(given, { ...crunHost, cgroupVersion: 1 })];
+  assert.deepEqual([two.OomKillDisable, two.MemorySwappiness, one.OomKillDisable, one.MemorySwappiness], [null, null, true, 0]);
+  assert.deepEqual([hostWarnings(given, crunHost).length, hostWarnings(given, { cgroupVersion: 1 }).length, hostWarnings({ MemorySwappiness: -1 }, crunHost).length], [3, 1, 0]);
 });
 
 test('limits become the runtime\'s', () => {

@@ -12,7 +12,7 @@ import { checkPlatforms } from '../images/platform.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
 import { checkEndpoint, checkMac } from './endpoint-settings.ts';
-import { checkHostConfig } from './host-config.ts';
+import { checkHostConfig, hostWarnings } from './host-config.ts';
 import { mergeConfig } from './merge-config.ts';
 import type { MountPlan } from './mounts.ts';
 import { planMounts } from './mounts.ts';
@@ -63,7 +63,7 @@ export async function createContainer(context: ContainerContext, request: Create
   } finally {
     set.releaseName(name);
   }
-  return { Id: id, Warnings: warnings(hostConfig) };
+  return { Id: id, Warnings: hostWarnings(given, context.host) };
 }
 
 function findImage(context: ContainerContext, name: string, platform: string): Image {
@@ -175,12 +175,4 @@ async function copyUp(context: ContainerContext, image: Image, volume: string, t
     const found = await stat(source).catch(() => undefined);
     if (found?.isDirectory()) await context.volumes.populate(volume, source);
   });
-}
-
-function warnings(host: HostConfig): string[] {
-  const result: string[] = [];
-  if (host.NetworkMode === 'host' && Object.keys(host.PortBindings ?? {}).length > 0) {
-    result.push('Published ports are discarded when using host network mode');
-  }
-  return result;
 }

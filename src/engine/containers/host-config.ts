@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { parseExtraHost } from '#api/docker/extra-hosts.ts';
 import type { HostConfig, RestartPolicy } from '#api/docker/host-config.ts';
+import { rlimitsOf } from '#api/docker/ulimits.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
 import { Fault } from '#lib/errors.ts';
 import { checkLog } from './log-config.ts';
@@ -26,8 +27,6 @@ const refused: readonly [(h: HostConfig) => boolean, string][] = [
 function throttles(h: HostConfig): number {
   return [h.BlkioDeviceReadBps, h.BlkioDeviceWriteBps, h.BlkioDeviceReadIOps, h.BlkioDeviceWriteIOps].reduce((n, list) => n + (list?.length ?? 0), 0);
 }
-
-const ulimitNames = ['core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack'];
 
 /** A hundredth of a CPU: the kernel takes no less. */
 const leastNanoCpus = 1e7;
@@ -63,10 +62,20 @@ export function checkHostConfig(given: HostConfig, host: CheckedHost): HostConfi
     Runtime: given.Runtime || (host.runtimes[0] ?? ''),
     ShmSize: given.ShmSize || (64 << 20),
     MemorySwap: given.MemorySwap || 2 * (given.Memory ?? 0),
-    MemorySwappiness: given.MemorySwappiness === -1 ? null : (given.MemorySwappiness ?? null),
+    MemorySwappiness: given.MemorySwappiness === -1 || host.cgroupVersion === 2 ? null : (given.MemorySwappiness ?? null),
     PidsLimit: given.PidsLimit && given.PidsLimit > 0 ? given.PidsLimit : null,
-    OomKillDisable: given.OomKillDisable ?? false,
+    OomKillDisable: host.cgroupVersion === 2 ? null : (given.OomKillDisable ?? false),
   };
+}
+
+/** What is left out with a word to the client, as Docker does: such containers are made on hosts of both kinds by the same scripts. */
+export function hostWarnings(given: HostConfig, { cgroupVersion }: Pick<CheckedHost, 'cgroupVersion'>): string[] {
+  const result: string[] = [];
+  if (given.NetworkMode === 'host' && Object.keys(given.PortBindings ?? {}).length > 0) result.push('Published ports are discarded when using host network mode');
+  if (cgroupVersion === 1) return result;
+  if (given.OomKillDisable) result.push('Your kernel does not support OomKillDisable. OomKillDisable discarded.');
+  if ((given.MemorySwappiness ?? -1) >= 0) result.push('Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.');
+  return result;
 }
 
 export function checkRestartPolicy(policy: RestartPolicy | undefined): RestartPolicy {
@@ -104,10 +113,7 @@ export function checkResources(h: HostConfig): void {
   if ((h.ShmSize ?? 0) < 0) throw new Fault('invalid', 'SHM size can not be less than 0');
   const score = h.OomScoreAdj ?? 0;
   if (score < -1000 || score > 1000) throw new Fault('invalid', `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
-  for (const limit of h.Ulimits ?? []) {
-    if (!ulimitNames.includes(limit.Name)) throw new Fault('invalid', `invalid ulimit type: ${limit.Name}`);
-    if (limit.Soft > limit.Hard && limit.Hard !== -1) throw new Fault('invalid', `ulimit soft limit must be less than or equal to hard limit: ${limit.Soft} > ${limit.Hard}`);
-  }
+  rlimitsOf(h.Ulimits ?? []);
 }
 
 function checkModes(h: HostConfig, runtimes: readonly string[]): void {

@@ -2,6 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import type { Resources } from '#api/docker/host-config.ts';
+import { rlimitsOf } from '#api/docker/ulimits.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
 import { defaultPath } from '#core/containers/spec/defaults.ts';
 import type { ContainerSpec, MountSpec, NamespaceSpec, ResourceSpec } from '#core/containers/types.ts';
@@ -53,7 +54,7 @@ export async function runSpec(context: ContainerContext, record: ContainerRecord
       user,
       capabilities: combineCapabilities(host.CapAdd ?? [], host.CapDrop ?? []),
       noNewPrivileges: security.noNewPrivileges,
-      rlimits: (host.Ulimits ?? []).map((l) => ({ type: `RLIMIT_${l.Name.toUpperCase()}`, soft: unlimited(l.Soft), hard: unlimited(l.Hard) })),
+      rlimits: rlimitsOf(host.Ulimits ?? []),
       ...(security.apparmor === undefined ? {} : { apparmorProfile: security.apparmor }),
     },
     hostname: hostnameOf(record),
@@ -78,10 +79,6 @@ export async function runSpec(context: ContainerContext, record: ContainerRecord
     logLimits: logLimitsOf(host),
     oomScoreAdj: host.OomScoreAdj ?? 0,
   };
-}
-
-function unlimited(value: number): number {
-  return value === -1 ? Number.MAX_SAFE_INTEGER : value;
 }
 
 /** PATH, HOSTNAME, TERM and HOME where nobody set them; then the config's. A bare name unsets. */
