@@ -59,6 +59,9 @@ export function every(clock: Clock, ms: number, fn: () => void | Promise<void>):
   return timer;
 }
 
+/** A longer timer would end at once: Node keeps its milliseconds in 31 bits. 24 days. */
+const longestTimerMs = 2 ** 31 - 1;
+
 class SystemClock implements Clock {
   now(): number {
     return Date.now();
@@ -69,7 +72,7 @@ class SystemClock implements Clock {
   }
 
   after(ms: number, fn: () => void): Timer {
-    const handle = setTimeout(fn, ms);
+    const handle = setTimeout(fn, Math.min(ms, longestTimerMs));
     const timer: Timer = {
       cancel: () => clearTimeout(handle),
       unref: () => {

@@ -82,7 +82,9 @@ void test('apply makes, leaves alone and changes what a manifest says', { skip }
   assert.equal(await ok(kubectl(['get', 'deploy', 'web', '-o', 'jsonpath={.spec.template.spec.containers[0].image} {.metadata.generation}'])), 'a:2 2');
   assert.match(await ok(kubectl(['get', 'all,cm', '-l', 'tier=front'])), /service\/web +NodePort +10\.96\.\d+\.\d+ +<none> +80:3\d{4}\/TCP/);
   const wrong = await kubectl(['apply', '-f', '-'], web('a:2').replace('replicas', 'replicsa'));
-  assert.match(wrong.err, /strict decoding error: unknown field "spec.replicsa"/);
+  assert.match(wrong.err, /^The request is invalid: patch: Invalid value: "map\[.*spec:map\[.*": strict decoding error: unknown field "spec.replicsa"$/m);
+  const fresh = await kubectl(['create', '-f', '-'], web('a:2').replace('replicas', 'replicsa').replaceAll('name: web', 'name: other'));
+  assert.match(fresh.err, /^Error from server \(BadRequest\): error when creating "STDIN": Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: unknown field "spec.replicsa"$/m);
   assert.equal(await ok(kubectl(['delete', '-f', '-'], web('a:2'))), 'deployment.apps "web" deleted\nservice "web" deleted\nconfigmap "conf" deleted\n');
 });
 

@@ -4,12 +4,13 @@
  */
 import { Fault, messageOf } from '#lib/errors.ts';
 import { coerce } from './coerce.ts';
+import { checkNesting } from './nesting.ts';
 import { isEnvelope } from './protobuf-wire.ts';
 import { decodeProtobuf, protobufMediaType } from './protobuf.ts';
 import { type Message, messageOfKind } from './schema.ts';
 import { strictFindings } from './strict-scan.ts';
 import { type GroupVersionKind, type KubeObject, apiVersionOf, parseApiVersion } from './types.ts';
-import { parseYaml, yamlDuplicates } from './yaml.ts';
+import { parseYamlStrict } from './yaml.ts';
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 
@@ -39,9 +40,11 @@ export function decodeJson(text: string, fallback: GroupVersionKind): Decoded {
 }
 
 export function decodeYaml(text: string, fallback: GroupVersionKind): Decoded {
-  const value = parseYaml(text);
+  // JSON is YAML, and what clients send as such; it is read ten times as quickly as that.
+  const json = /^\s*\{/.test(text) ? jsonOf(text) : undefined;
+  if (json !== undefined) return typed(json, text, fallback);
+  const { value, duplicates } = parseYamlStrict(text);
   const decoded = typed(value, JSON.stringify(value ?? null), fallback);
-  const duplicates = yamlDuplicates(text);
   if (duplicates.length > 0) decoded.findings.unshift(['yaml: unmarshal errors:', ...duplicates].join('\n'));
   return decoded;
 }
@@ -64,9 +67,21 @@ export function decodeOwn(value: unknown, fallback: GroupVersionKind): KubeObjec
 /** Throws `invalid` where `text` is no JSON. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    const value: unknown = JSON.parse(text);
+    checkNesting(value);
+    return value;
   } catch (cause) {
+    if (cause instanceof Fault) throw cause;
     throw new Fault('invalid', `couldn't get version/kind; json parse error: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Undefined where `text` is no JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -61,9 +61,15 @@ function applyOne(document: unknown, operation: Operation): unknown {
   try {
     return jsonPatch.applyOperation(document, structuredClone(operation), true, true, true).newDocument;
   } catch (cause) {
-    const reason = operation.op === 'test' ? 'testing value failed' : (messageOf(cause).split('\n')[0] ?? 'failed');
+    const reason = operation.op === 'test' ? 'testing value failed' : reasonOf(messageOf(cause));
     throw new Fault('conflict', `error in ${operation.op} for path: '${operation.path}': ${reason}`, { cause });
   }
+}
+
+/** The library's first line; what it says to programmers is left out. */
+function reasonOf(message: string): string {
+  if (message.includes('__proto__')) return 'a path cannot lead through __proto__ or constructor/prototype';
+  return message.split('\n')[0] ?? 'failed';
 }
 
 function valueAt(document: unknown, pointer: string): unknown {

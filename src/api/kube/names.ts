@@ -16,8 +16,12 @@ function shapeError(message: string, shape: string, ...examples: string[]): stri
   return `${message} (${front}regex used for validation is '${shape}')`;
 }
 
+const expressions = new Map<string, RegExp>();
+
 function matches(shape: string, value: string): boolean {
-  return new RegExp(`^${shape}$`).test(value);
+  let expression = expressions.get(shape);
+  if (!expression) expressions.set(shape, (expression = new RegExp(`^${shape}$`)));
+  return expression.test(value);
 }
 
 /** The API counts some names in characters and some in bytes; right ones are ASCII, where both are the same. */

@@ -2,12 +2,10 @@
  * What strict decoding objects to in a JSON text: fields that the schema does not have, and fields given
  * twice. `JSON.parse` hides both, so the text itself is walked, after it was parsed once and found valid.
  */
-import { Fault } from '#lib/errors.ts';
+import { maxNesting, tooDeep } from './nesting.ts';
 import { type Field, type Message, findMessage } from './schema.ts';
 import { isOpaque } from './special.ts';
 
-/** Objects and lists inside each other. */
-const maxNesting = 1000;
 /** Findings after this many are not listed. */
 const maxFindings = 100;
 
@@ -34,7 +32,7 @@ class Scan {
   }
 
   value(cursor: Cursor, path: string, depth: number): void {
-    if (depth > maxNesting) throw new Fault('invalid', `the object nests more than ${maxNesting} levels`);
+    if (depth > maxNesting) throw tooDeep();
     const next = this.#peek();
     if (next === '{') this.#object(cursor, path, depth);
     else if (next === '[') this.#list(cursor, path, depth);

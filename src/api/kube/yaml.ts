@@ -2,12 +2,15 @@
  * YAML bodies as JSON values, read as Go's clients read them: `yes` and `on` are booleans, `0644` is octal,
  * dates stay texts. Aliases are bounded, so that a small text cannot become a huge object.
  */
-import { type Document, type Tags, parseAllDocuments, parseDocument } from 'yaml';
+import { type Document, type Tags, Lexer, LineCounter, isAlias, isMap, isPair, isScalar, isSeq, parseAllDocuments, parseDocument } from 'yaml';
 import { Fault } from '#lib/errors.ts';
+import { checkNesting, maxNesting, tooDeep } from './nesting.ts';
 
 const maxAliases = 100;
 /** Documents in one text. */
 const maxDocuments = 10_000;
+/** Tokens in one text: reading a token takes microseconds, in which nobody else is served. A scalar of any length is a few. */
+const maxTokens = 250_000;
 
 const unwanted = new Set(['timestamp', 'binary', 'omap', 'pairs', 'set']);
 
@@ -22,7 +25,16 @@ const options = {
 
 /** The one document of `text` as a JSON value. Throws `invalid` with the line. */
 export function parseYaml(text: string): unknown {
+  checkTokens(text);
   return toJson(parseDocument(text, options));
+}
+
+/** The same, and the keys that are given twice, as strict decoding names them. */
+export function parseYamlStrict(text: string): { value: unknown; duplicates: string[] } {
+  checkTokens(text);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { ...options, lineCounter: lines });
+  return { value: toJson(document), duplicates: duplicatesOf(document.contents, lines) };
 }
 
 /** Every document of `text`, empty ones left out. */
@@ -33,14 +45,37 @@ export function parseYamlAll(text: string): unknown[] {
   return [...documents].map((document) => toJson(document)).filter((value) => value !== null && value !== undefined);
 }
 
-/** Keys given twice, as strict decoding names them. */
-export function yamlDuplicates(text: string): string[] {
-  const document = parseDocument(text, { ...options, uniqueKeys: true });
-  const duplicates = document.errors.filter((error) => error.code === 'DUPLICATE_KEY');
-  return duplicates.map((error) => {
-    const key = /^\s*["']?([^"':\s]+)/.exec(text.slice(error.pos[0]))?.[1] ?? '';
-    return `  line ${error.linePos?.[0].line ?? 0}: key "${key}" already set in map`;
-  });
+function duplicatesOf(contents: unknown, lines: LineCounter): string[] {
+  const found: { at: number; key: string }[] = [];
+  const pending: unknown[] = [contents];
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (isAlias(node) || !(isMap(node) || isSeq(node))) continue;
+    const seen = new Set<string>();
+    for (const item of node.items) {
+      pending.push(isPair(item) ? item.value : item);
+      if (!isPair(item) || !isScalar(item.key)) continue;
+      const key = String(item.key.value);
+      if (seen.has(key)) found.push({ at: item.key.range?.[0] ?? 0, key });
+      seen.add(key);
+    }
+  }
+  return found.sort((a, b) => a.at - b.at).map(({ at, key }) => `  line ${lines.linePos(at).line}: key "${key}" already set in map`);
+}
+
+/** The library's parser is recursive, and quick only with texts of a usual form: what is not is refused before it. */
+function checkTokens(text: string): void {
+  let tokens = 0;
+  let flow = 0;
+  let run = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (++tokens > maxTokens) throw new Fault('too-large', `error converting YAML to JSON: more than ${maxTokens} tokens`);
+    if (token === '[' || token === '{') flow++;
+    else if (token === ']' || token === '}') flow--;
+    // `- - -` on one line nests as well
+    if (token === '-' || token === '?') run++;
+    else if (token.trim() !== '') run = 0;
+    if (flow > maxNesting || run > maxNesting) throw tooDeep();
+  }
 }
 
 function toJson(document: Pick<Document, 'errors' | 'toJS'>): unknown {
@@ -48,11 +83,16 @@ function toJson(document: Pick<Document, 'errors' | 'toJS'>): unknown {
   if (error !== undefined) {
     const line = error.linePos?.[0].line;
     const reason = error.message.split(/ at line|\n/)[0] ?? error.code;
+    if (reason.startsWith('Maximum call stack')) throw tooDeep();
     throw new Fault('invalid', `error converting YAML to JSON: yaml: ${line === undefined ? '' : `line ${line}: `}${reason}`);
   }
   try {
-    return document.toJS({ maxAliasCount: maxAliases }) as unknown;
+    const value: unknown = document.toJS({ maxAliasCount: maxAliases });
+    checkNesting(value);
+    return value;
   } catch (cause) {
+    if (cause instanceof RangeError) throw tooDeep();
+    if (cause instanceof Fault) throw cause;
     throw new Fault('invalid', `error converting YAML to JSON: more than ${maxAliases} aliases`, { cause });
   }
 }

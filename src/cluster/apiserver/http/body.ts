@@ -49,7 +49,8 @@ export function decodeObject(bytes: Buffer, mediaType: string, options: BodyOpti
   if (bytes.length === 0) throw badRequest('the request has no body: an object is expected');
   const { expected } = options;
   const decoded = translate(() => decodeBody(bytes, mediaType, expected));
-  applyFindings(decoded.findings, options);
+  const { kind, apiVersion } = decoded.object;
+  applyFindings(decoded.findings, options, (text) => badRequest(`${kind} in version "${apiVersion.slice(apiVersion.indexOf('/') + 1)}" cannot be handled as a ${expected.kind}: ${text}`));
   checkKind(decoded.object, expected);
   return decoded.object;
 }

@@ -1,12 +1,13 @@
 import { decodeOwn, decodeValue, parseJson } from '#api/kube/decode.ts';
 import type { FieldValidation } from '#api/kube/decode.ts';
 import { applyJsonPatch, applyMergePatch } from '#api/kube/merge-patch.ts';
+import { fieldError } from '#api/kube/field-errors.ts';
 import { messageOfKind } from '#api/kube/schema.ts';
 import { applyStrategicMergePatch } from '#api/kube/strategic-merge.ts';
 import type { KubeObject } from '#api/kube/types.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
 import { applyFindings } from './findings.ts';
-import { badRequest, statusFault, unsupportedMediaType } from '../status.ts';
+import { badRequest, invalidObject, statusFault, unsupportedMediaType } from '../status.ts';
 import type { Context, GroupVersionKind } from '../types.ts';
 import type { Change } from './update.ts';
 import { copyOf } from '../storage/object.ts';
@@ -45,8 +46,11 @@ export function parsePatch(bytes: Buffer, mediaType: string): PatchBody {
 export function patchChange({ type, value }: PatchBody, kind: GroupVersionKind, validation: FieldValidation, context: Context): Change {
   return (old) => {
     const patched = apply(type, copyOf(old), value, kind);
+    // Decoding drops what it does not know.
+    const shown = validation === 'Strict' && type !== 'strategic' ? JSON.stringify(patched) : '';
     const decoded = decoding(() => decodeValue(patched, kind));
-    applyFindings(decoded.findings, { validation, warnings: context.warnings });
+    const refuse = (text: string): Error => invalidObject({ group: '', kind: '' }, '', [fieldError.invalid('patch', type === 'strategic' ? goValue(value) : shown, text)]);
+    applyFindings(decoded.findings, { validation, warnings: context.warnings }, refuse);
     return decoded.object;
   };
 }
@@ -83,8 +87,17 @@ function decoding<T>(decode: () => T): T {
   }
 }
 
+/** As Go prints it by `%+v`: maps in the order of their keys. */
+function goValue(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`;
+  if (value === null) return '<nil>';
+  if (typeof value !== 'object') return typeof value === 'string' ? value : JSON.stringify(value);
+  return `map[${Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => `${key}:${goValue(inner)}`).join(' ')}]`;
+}
+
 function rejected(error: unknown, code: 400 | 422): Error {
   if (!isFault(error)) return statusFault('internal', messageOf(error), { cause: error });
+  if (isFault(error, 'too-large')) return statusFault('too-large', `Request entity too large: ${error.message}`, { cause: error });
   if (code === 400) return badRequest(messageOf(error), error);
   const message = `the server rejected our request due to an error in our request: ${messageOf(error)}`;
   return statusFault('invalid', message, { code, reason: 'Invalid', cause: error });
