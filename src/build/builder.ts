@@ -64,11 +64,9 @@ class ClassicBuilder implements Builder {
     }
   }
 
-  async prune(_options: BuildPruneOptions, filters: Filters): Promise<BuildPruneResponse> {
-    const unsupported = Object.keys(filters)[0];
-    if (unsupported !== undefined) throw new Fault('not-implemented', `build cache prune by filter ${unsupported} is not implemented: prune without filters`);
+  async prune(options: BuildPruneOptions, filters: Filters): Promise<BuildPruneResponse> {
     const used = new Set(this.#options.images.list().map((i) => i.chain as string));
-    const { deleted, bytes } = await this.#cache.prune((chain) => used.has(chain) || [...this.#kept].some((kept) => kept.has(chain)));
+    const { deleted, bytes } = await this.#cache.prune(options, filters, (chain) => used.has(chain) || [...this.#kept].some((kept) => kept.has(chain)));
     return { CachesDeleted: deleted, SpaceReclaimed: bytes };
   }
 

@@ -1,5 +1,6 @@
 /** What the filters of several lists share. */
 import type { Filters } from '#api/docker/common.ts';
+import { parseUntil } from '#api/docker/until.ts';
 import { Fault } from '#lib/errors.ts';
 
 type Labels = Readonly<Record<string, string>> | null | undefined;
@@ -42,17 +43,8 @@ export function nameMatches(name: string, wanted: string): boolean {
   }
 }
 
-/** `until` of the prunes: a duration back from now (`24h`, `10m`), Unix seconds, or RFC 3339; in milliseconds. */
+/** `until` of the prunes, in milliseconds since the epoch. */
 export function untilFilter(filters: Filters, now: number): number | undefined {
   const value = filters['until']?.[0];
-  if (value === undefined) return undefined;
-  if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
-  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  if (parts.length > 0 && parts.map((p) => p[0]).join('') === value) {
-    const unit: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-    return now - parts.reduce((sum, p) => sum + Number(p[1]) * (unit[p[2] ?? ''] ?? 0), 0);
-  }
-  const at = Date.parse(value);
-  if (Number.isNaN(at)) throw new Fault('invalid', `invalid filter 'until=${value}': use a duration (24h), Unix seconds or RFC 3339`);
-  return at;
+  return value === undefined ? undefined : parseUntil(value, now);
 }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { BuildCacheRecord } from '#api/docker/build.ts';
+import type { BuildCacheRecord, BuildPruneOptions } from '#api/docker/build.ts';
+import type { Filters } from '#api/docker/common.ts';
 import type { Images } from '#core/images/types.ts';
-import type { Snapshots } from '#core/snapshots/types.ts';
+import type { ChainId, Snapshots } from '#core/snapshots/types.ts';
 import type { Records } from '#core/store/records.types.ts';
 import { type Clock, isoTime } from '#lib/clock.ts';
 import type { CacheEntry, CachedLayer } from '../types.ts';
+import { chooseSteps } from './choice.ts';
 
 /** A cache key from the key before and all that the step's result depends on. */
 export function cacheKey(previous: string, ...parts: readonly unknown[]): string {
@@ -40,24 +42,40 @@ export class BuildCache {
     return this.#records.put({ id: key, description, createdAt: now, usedAt: now, uses: 0, layer });
   }
 
-  /** Forgets all; layers that neither an image nor a container stands on are removed. */
-  async prune(inUse: (chain: string) => boolean): Promise<{ deleted: string[]; bytes: number }> {
-    const entries = this.#records.list();
-    for (const { id } of entries) await this.#records.delete(id);
-    const bytes = new Map(this.#snapshots.layers().map((layer) => [layer.chain, layer.bytes]));
-    const layers = new Set(entries.flatMap((entry) => entry.layer?.chain ?? []).filter((chain) => !inUse(chain)));
-    const removed = await this.#images.removeLayers([...layers]);
-    return { deleted: entries.map(({ id }) => id), bytes: removed.reduce((sum, chain) => sum + (bytes.get(chain) ?? 0), 0) };
+  /** Forgets steps; layers that neither an image, a container, a running build (`inUse`) nor another step stands on are removed. */
+  async prune(options: BuildPruneOptions, filters: Filters, inUse: (chain: string) => boolean): Promise<{ deleted: string[]; bytes: number }> {
+    const layers = this.#snapshots.layers();
+    const bytes = new Map<string, number>(layers.map((layer) => [layer.chain, layer.bytes]));
+    const stoodOn = this.#withParents(layers.map((layer) => layer.chain).filter(inUse));
+    const chosen = chooseSteps({
+      entries: this.#records.list(),
+      options,
+      filters,
+      bytesOf: ({ layer }) => bytes.get(layer?.chain ?? '') ?? 0,
+      isStoodOn: ({ layer }) => layer !== undefined && stoodOn.has(layer.chain),
+      now: this.#clock.now(),
+    });
+    for (const { id } of chosen) await this.#records.delete(id);
+    const kept = new Set(this.#records.list().flatMap((entry) => entry.layer?.chain ?? []));
+    const free = new Set(chosen.flatMap((entry) => entry.layer?.chain ?? []).filter((chain) => !inUse(chain) && !kept.has(chain)));
+    const removed = await this.#images.removeLayers([...free]);
+    return { deleted: chosen.map(({ id }) => id), bytes: removed.reduce((sum, chain) => sum + (bytes.get(chain) ?? 0), 0) };
   }
 
   /** For the start: removes layers that were made, and that neither an image nor a step has: a crash came between. */
   async sweep(): Promise<void> {
+    const cached = this.#withParents(this.#records.list().flatMap((entry) => entry.layer?.chain ?? []));
+    await this.#images.removeLayers(this.#snapshots.layers().map((layer) => layer.chain).filter((chain) => !cached.has(chain)));
+  }
+
+  /** Layers, and all that they stand on. */
+  #withParents(chains: readonly ChainId[]): Set<string> {
     const parents = new Map(this.#snapshots.layers().map((layer) => [layer.chain, layer.parent]));
-    const cached = new Set<string>();
-    for (const { layer } of this.#records.list()) {
-      for (let chain = layer?.chain; chain && !cached.has(chain); chain = parents.get(chain)) cached.add(chain);
+    const found = new Set<string>();
+    for (const top of chains) {
+      for (let chain: ChainId | undefined = top; chain && !found.has(chain); chain = parents.get(chain)) found.add(chain);
     }
-    await this.#images.removeLayers([...parents.keys()].filter((chain) => !cached.has(chain)));
+    return found;
   }
 
   list(): BuildCacheRecord[] {

@@ -82,8 +82,11 @@ function ulimits(query: URLSearchParams): Ulimit[] {
 }
 
 async function prune(call: Call): Promise<void> {
-  const known = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'];
-  const options = { all: flag(call.query, 'all'), keepStorage: integer(call.query, 'keep-storage') ?? 0 };
+  const known = ['until', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private', 'label', 'label!'];
+  for (const name of ['max-used-space', 'min-free-space']) {
+    if (integer(call.query, name)) throw new Fault('not-implemented', `build cache prune by ${name} is not implemented by Gantry; use reserved-space`);
+  }
+  const options = { all: flag(call.query, 'all'), keepStorage: integer(call.query, 'reserved-space') ?? integer(call.query, 'keep-storage') ?? 0 };
   sendJson(call, 200, await backend(call).prune(options, filters(call.query, known)));
 }
 
