@@ -69,6 +69,8 @@ export function bodyStream(call: Call): Readable {
   const { request } = call;
   const body = new PassThrough();
   request.pipe(body);
+  // whoever reads it is told; where nobody does, the client that goes away must not end the daemon
+  body.on('error', () => {});
   request.once('error', (error) => body.destroy(error));
   request.once('close', () => {
     if (!request.complete) body.destroy(new Fault('canceled', 'the client went away before its body was whole'));

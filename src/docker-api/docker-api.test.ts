@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -71,6 +72,7 @@ const backends = {
   },
   archives: {
     stat: () => Promise.reject(new Fault('not-found', 'Could not find the file /x in container c')),
+    write: () => Promise.reject(new Fault('not-found', 'No such container: c')),
     export: () => Promise.resolve(Readable.from([Buffer.from('tar')])),
   },
 } as unknown as Backends;
@@ -178,6 +180,16 @@ test('a failure before a stream is a status, one in it is a line', async () => {
     { errorDetail: { message: 'no route' }, error: 'no route' },
   ]);
   assert.match(push.body, /\\u003cnow\\u003e/);
+});
+
+test('a client that goes away amid a body that was refused ends nothing but its own connection', async () => {
+  const socket = connect(socketPath);
+  socket.write('PUT /containers/c/archive?path=/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nsome of it');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 404 /);
+  socket.destroy();
+  await once(socket, 'close');
+  for (let i = 0; i < 5; i++) assert.equal((await ask('GET', '/_ping')).status, 200);
 });
 
 test('bodies: not JSON, another type, too large, absent', async () => {

@@ -14,11 +14,14 @@ export function fingerprint(root: string): string[] {
   });
 }
 
+/** What files hold that nothing may read. */
+export const hostSecret = 'the secret of the host';
+
 /** A directory that nothing may touch: a file, a directory with one, a link. */
 export function sentinelTree(path: string): string {
   mkdirSync(join(path, 'directory'), { recursive: true });
-  writeFileSync(join(path, 'secret'), 'secret');
-  writeFileSync(join(path, 'directory/inner'), 'inner');
+  writeFileSync(join(path, 'secret'), hostSecret);
+  writeFileSync(join(path, 'directory/inner'), hostSecret);
   symlinkSync('secret', join(path, 'link'));
   return path;
 }

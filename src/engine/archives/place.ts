@@ -3,7 +3,9 @@
  * of a stopped one the root file system is mounted for the while, and paths below a mount's target lead to its source.
  * A place is a directory to open and a path to resolve *inside* it, so that links cannot lead out.
  */
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
+import { Fault } from '#lib/errors.ts';
 import { namesInRoot } from '#lib/rootfs-path.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import type { ContainerRecord } from '../containers/record.ts';
@@ -26,12 +28,36 @@ export interface MountSource {
 
 export async function withPlace<T>(context: ContainerContext, record: ContainerRecord, path: string, use: (place: Place) => Promise<T>): Promise<T> {
   const asked = normalize(path);
-  if (isAlive(record)) return use({ root: `/proc/${record.state.pid}/root`, path: asked, mounts: new Map() });
+  if (isAlive(record)) return withRootOf(context, record, (root) => use({ root, path: asked, mounts: new Map() }));
   const root = await context.rootfs.hold(record.id);
   try {
     return await use(await placeOfStopped(context, record, root, asked));
   } finally {
     await context.rootfs.release(record.id);
+  }
+}
+
+/** Linux's, which Node does not name. */
+const openPath = 0o10000000;
+
+/**
+ * The root of a running container's process, held open: whatever becomes of the process, it is this root. A process id that
+ * the host gave to another process in the meantime would lead to the host's own root, which is refused.
+ */
+async function withRootOf<T>(context: ContainerContext, record: ContainerRecord, use: (root: string) => Promise<T>): Promise<T> {
+  const gone = (cause?: unknown): Fault => new Fault('conflict', `container ${record.id} is ending; try again`, { cause });
+  let fd: number;
+  try {
+    fd = openSync(`/proc/${record.state.pid}/root`, openPath | constants.O_DIRECTORY);
+  } catch (error) {
+    throw gone(error);
+  }
+  try {
+    const [own, host] = [fstatSync(fd), statSync('/')];
+    if (own.dev === host.dev && own.ino === host.ino) throw gone();
+    return await use(context.files.pathOf(fd));
+  } finally {
+    closeSync(fd);
   }
 }
 
