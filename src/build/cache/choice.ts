@@ -28,9 +28,9 @@ export interface PruneInput {
   options: BuildPruneOptions;
   filters: Filters;
   /** Bytes of an entry's layer. */
-  bytesOf(entry: CacheEntry): number;
+  bytesOf: (entry: CacheEntry) => number;
   /** Whether an image or a running build stands on the entry's layer. */
-  isStoodOn(entry: CacheEntry): boolean;
+  isStoodOn: (entry: CacheEntry) => boolean;
   now: number;
 }
 
