@@ -57,6 +57,9 @@ describe('networks and volumes', { skip: whyNoDocker() }, () => {
     await engine.ok('rename', 'store', 'db');
     assert.match((await engine.docker('network', 'rm', 'inner')).stderr, /active endpoints/);
     assert.equal(await engine.ok('network', 'inspect', '-f', '{{range .Containers}}{{.Name}}{{end}}', 'inner'), 'db');
+    assert.equal(await ask('mine', '--network', 'inner', '--link', 'db:mine'), 'found');
+    assert.equal(await ask('mine', '--network', 'inner'), 'no');
+    assert.match((await engine.docker('run', '--rm', '--link', 'db:mine', 'bb:1', 'true')).stderr, /--link\) on the default bridge are not implemented/);
     await engine.ok('rm', '-f', 'db');
     assert.equal(await engine.ok('network', 'rm', 'inner'), 'inner');
   });

@@ -97,7 +97,7 @@ describe('docker run', { skip: whyNoDocker() }, () => {
   });
 
   test('what is not there is refused by name', async () => {
-    assert.match((await engine.docker('run', '--rm', '--link', 'x', 'bb:1', 'true')).stderr, /--link\) are not implemented by Gantry/);
+    assert.match((await engine.docker('run', '--rm', '--link', 'x', 'bb:1', 'true')).stderr, /--link\) on the default bridge are not implemented by Gantry/);
     assert.match((await engine.docker('run', '--rm', '--gpus', 'all', 'bb:1', 'true')).stderr, /--gpus\) are not implemented/);
     assert.match((await engine.docker('run', '--rm', '--log-driver', 'syslog', 'bb:1', 'true')).stderr, /no log driver named 'syslog'/);
     assert.match((await engine.docker('run', '--pull', 'never', '--rm', 'absent', 'true')).stderr, /No such image: absent:latest/);

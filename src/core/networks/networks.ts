@@ -220,6 +220,7 @@ export class DrivenNetworks implements Networks {
       // on the default bridge containers have no names (docker.md §6.6)
       networks: () => this.endpoints({ sandbox: record.id }).map((e) => this.#known(e.networkId)).filter((n) => n.name !== 'bridge'),
       endpoints: (networkId: string) => this.endpoints({ network: networkId }),
+      links: (networkId: string) => this.endpoints({ network: networkId, sandbox: record.id })[0]?.links ?? {},
     };
     return new SandboxNames(this.#parts.kernel, record.namespace, scope, this.#parts.clock);
   }
@@ -256,6 +257,7 @@ export class DrivenNetworks implements Networks {
       gateway: network.internal ? undefined : config?.gateway,
       mac: spec.mac || macOf(address),
       aliases: spec.aliases ?? [],
+      ...(spec.links ? { links: spec.links } : {}),
     };
   }
 

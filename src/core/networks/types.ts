@@ -84,6 +84,8 @@ export interface EndpointSpec {
   mac?: string;
   /** Names that resolve to it on this network. */
   aliases?: readonly string[];
+  /** Names that it alone has for others on this network: own name -> one of theirs. */
+  links?: Readonly<Record<string, string>>;
   /** Whether its gateway becomes the default route; default: if there is none. */
   defaultRoute?: boolean;
 }
@@ -99,6 +101,7 @@ export interface Endpoint {
   gateway?: string;
   mac: string;
   aliases: readonly string[];
+  links?: Readonly<Record<string, string>>;
 }
 
 export interface PortRequest {

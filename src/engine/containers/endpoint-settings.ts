@@ -14,12 +14,20 @@ export function checkEndpoint(network: string, settings: EndpointSettings): void
   if (IPv4Address !== '' && !isIPv4(IPv4Address)) throw new Fault('invalid', `invalid IPv4 address: ${IPv4Address}`);
   if (IPv6Address !== '') throw refuse('IPv6 addresses (--ip6) are not implemented by Gantry');
   if (LinkLocalIPs.length > 0) throw refuse('link-local addresses (--link-local-ip) are not implemented by Gantry');
-  if (settings.Links?.length) throw refuse('links are not implemented by Gantry; use network aliases');
+  if (settings.Links?.length && ['bridge', 'default'].includes(network)) throw refuse('links on the default bridge are not implemented by Gantry; use a network of your own');
+  (settings.Links ?? []).forEach(parseLink);
   checkMac(settings.MacAddress ?? '');
   for (const [option, value] of Object.entries(settings.DriverOpts ?? {})) {
     if (option !== linkOption) throw refuse(`the driver option ${option} is not implemented by Gantry`);
     if (!linkName.test(value)) throw new Fault('invalid', `endpoint on network ${network}: ${option}: "${value}" is no link name: use up to 15 of a-z, A-Z, 0-9, "_", "." and "-"`);
   }
+}
+
+/** `container` or `container:alias`. */
+export function parseLink(link: string): { container: string; alias: string } {
+  const [, container, alias] = /^\/?([^:/]+)(?::\/?([^:/]+))?$/.exec(link) ?? [];
+  if (container === undefined) throw new Fault('invalid', `bad format for links: ${link}`);
+  return { container, alias: alias ?? container };
 }
 
 export function checkMac(address: string): void {

@@ -11,7 +11,7 @@ import { otherOf } from './record.ts';
 
 /** What is there in Docker, and not here: field -> how it is asked for. */
 const refused: readonly [(h: HostConfig) => boolean, string][] = [
-  [(h) => (h.Links ?? []).length > 0, 'Links (--link) are not implemented by Gantry; put both containers on a network of their own, where they find each other by name'],
+  [(h) => (h.Links ?? []).length > 0 && !isOwnNetwork(h.NetworkMode), 'Links (--link) on the default bridge are not implemented by Gantry; put both containers on a network of their own, where they find each other by name'],
   [(h) => Object.keys(h.StorageOpt ?? {}).length > 0, 'StorageOpt (--storage-opt) is not supported by the overlayfs storage driver'],
   [(h) => (h.DeviceRequests ?? []).length > 0, 'could not select device driver: DeviceRequests (--gpus) are not implemented by Gantry'],
   [(h) => (h.KernelMemory ?? 0) > 0 || (h.KernelMemoryTCP ?? 0) > 0, 'KernelMemory (--kernel-memory) is not supported: kernels have dropped it'],
@@ -23,6 +23,11 @@ const refused: readonly [(h: HostConfig) => boolean, string][] = [
   [(h) => [h.CpuCount, h.CpuPercent, h.IOMaximumIOps, h.IOMaximumBandwidth].some((v) => (v ?? 0) > 0), 'CpuCount, CpuPercent and IOMaximum* are for Windows'],
   [(h) => (h.VolumeDriver ?? '') !== '' && h.VolumeDriver !== 'local', 'VolumeDriver (--volume-driver) other than local is not implemented by Gantry'],
 ];
+
+/** A network that a user made: there, clients say links once more with the endpoint. */
+function isOwnNetwork(mode: string | undefined): boolean {
+  return !['', 'default', 'bridge', 'host', 'none'].includes(mode ?? '') && otherOf(mode) === undefined;
+}
 
 function throttles(h: HostConfig): number {
   return [h.BlkioDeviceReadBps, h.BlkioDeviceWriteBps, h.BlkioDeviceReadIOps, h.BlkioDeviceWriteIOps].reduce((n, list) => n + (list?.length ?? 0), 0);

@@ -5,7 +5,7 @@ import type { Endpoint, Network } from '#core/networks/types.ts';
 import { Fault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { owner } from './context.ts';
-import { linkNameOf } from './endpoint-settings.ts';
+import { linkNameOf, parseLink } from './endpoint-settings.ts';
 import { portRequests } from './ports.ts';
 import type { EtcInput } from './etc-files.ts';
 import { readHostFiles, resolverOf } from './etc-files.ts';
@@ -83,6 +83,12 @@ export function namesOn(record: ContainerRecord, settings: EndpointSettings): st
   return [...new Set([record.name, ...(settings.Aliases ?? []), shortId(record.id), ...(record.config.Hostname ? [record.config.Hostname] : [])])];
 }
 
+/** By the names that the others have now. One that is not there yet is found by its name when it comes. */
+function linksOf(context: ContainerContext, settings: EndpointSettings): Record<string, string> {
+  const links = (settings.Links ?? []).map(parseLink);
+  return Object.fromEntries(links.map(({ container, alias }) => [alias, context.set.find(container)?.name ?? container]));
+}
+
 export async function joinNetwork(
   context: ContainerContext,
   record: ContainerRecord,
@@ -102,7 +108,7 @@ export async function joinNetwork(
     ...(interfaceName === undefined ? {} : { interfaceName }),
     ...(address ? { address } : {}),
     ...(settings.MacAddress ? { mac: settings.MacAddress } : {}),
-    ...(servesNames(network) ? { aliases: namesOn(record, settings) } : {}),
+    ...(servesNames(network) ? { aliases: namesOn(record, settings), links: linksOf(context, settings) } : {}),
     ...(defaultRoute === undefined ? {} : { defaultRoute }),
   });
   context.events.emit('network', 'connect', network.id, { container: record.id, name: network.name, type: network.driver });

@@ -40,7 +40,7 @@ const endpoints = [
 ];
 
 async function ask(type: RecordType, name: string, over: Partial<NameScope> = {}, id = 1) {
-  const scope: NameScope = { upstreams: [], networks: () => [network('apps')], endpoints: (n) => endpoints.filter((e) => e.networkId === n), ...over };
+  const scope: NameScope = { upstreams: [], networks: () => [network('apps')], endpoints: (n) => endpoints.filter((e) => e.networkId === n), links: () => ({}), ...over };
   const query = readQuery(encode({ type: 'query', id, questions: [{ type, name }] }), 'udp');
   assert.ok(query);
   const packet = decode(await resolveName(query, scope, systemClock)) as ReturnType<typeof decode> & { rcode: string };
@@ -49,6 +49,12 @@ async function ask(type: RecordType, name: string, over: Partial<NameScope> = {}
 
 test('names, aliases and short ids of a shared network, in any case, alone and with the name of the network', async () => {
   for (const name of ['web', 'WEB', 'web.apps', 'site.example', '0123456789ab']) assert.deepEqual(await ask('A', name), { rcode: 'NOERROR', data: ['10.1.0.2'] }, name);
+});
+
+test('a link is a name of the asking container\'s own for another, also where somebody else has that name', async () => {
+  const links = (id: string): Record<string, string> => (id === 'apps' ? { Cache: 'db', web: 'db2' } : {});
+  for (const name of ['cache', 'cache.apps']) assert.deepEqual((await ask('A', name, { links })).data, ['10.1.0.3'], name);
+  assert.deepEqual((await ask('A', 'web', { links })).data, ['10.1.0.4']);
 });
 
 test('an alias of several leads to each in turn', async () => {

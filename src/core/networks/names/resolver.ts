@@ -11,6 +11,8 @@ export interface NameScope {
   /** The networks that the asking sandbox is on and whose names it sees. */
   networks(): readonly Network[];
   endpoints(networkId: string): readonly Endpoint[];
+  /** What the asking sandbox calls others there by itself. */
+  links(networkId: string): Readonly<Record<string, string>>;
   upstreams: readonly string[];
 }
 
@@ -36,12 +38,12 @@ export async function resolveName(query: Query, scope: NameScope, clock: Clock):
 }
 
 function addressesOf(asked: string, scope: NameScope): string[] {
-  return scope.networks().flatMap((network) =>
-    scope
-      .endpoints(network.id)
-      .filter((e) => e.aliases.some((alias) => [alias, `${alias}.${network.name}`].some((n) => n.toLowerCase() === asked)))
-      .map((e) => e.address),
-  );
+  return scope.networks().flatMap((network) => {
+    const called = (name: string, wanted: string): boolean => [name, `${name}.${network.name}`].some((n) => n.toLowerCase() === wanted);
+    const link = Object.entries(scope.links(network.id)).find(([own]) => called(own, asked));
+    const wanted = link?.[1].toLowerCase() ?? asked;
+    return scope.endpoints(network.id).filter((e) => e.aliases.some((alias) => called(alias, wanted))).map((e) => e.address);
+  });
 }
 
 function pointers(asked: string, scope: NameScope): string[] {
