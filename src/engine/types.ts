@@ -53,6 +53,4 @@ export interface HostFacts {
   cgroupDriver: 'cgroupfs' | 'systemd';
   registryMirrors?: readonly string[];
   insecureRegistries?: readonly string[];
-  /** Says whether credentials are good at a registry; absent: `docker login` is refused by name. */
-  checkLogin?: (auth: { username: string; password: string; serverAddress: string }) => Promise<void>;
 }

@@ -28,7 +28,8 @@ export function skopeoMissing(): string | undefined {
   }
 }
 
-export async function startRegistry(): Promise<TestRegistry> {
+/** With `htpasswd`, a file of bcrypt hashes, only who is in it is served. */
+export async function startRegistry(options: { htpasswd?: string } = {}): Promise<TestRegistry> {
   const root = mkdtempSync(join(tmpdir(), 'registry-'));
   const port = await freePort();
   const config = [
@@ -36,7 +37,9 @@ export async function startRegistry(): Promise<TestRegistry> {
     'log: { level: error, accesslog: { disabled: true } }',
     `storage: { filesystem: { rootdirectory: ${root}/data }, delete: { enabled: true } }`,
     `http: { addr: "127.0.0.1:${port}" }`,
+    ...(options.htpasswd === undefined ? [] : [`auth: { htpasswd: { realm: test, path: ${root}/htpasswd } }`]),
   ].join('\n');
+  if (options.htpasswd !== undefined) writeFileSync(join(root, 'htpasswd'), options.htpasswd);
   writeFileSync(join(root, 'config.yml'), config);
   const child = spawn('docker-registry', ['serve', join(root, 'config.yml')], { stdio: 'ignore' });
   const host = `127.0.0.1:${port}`;
@@ -48,7 +51,7 @@ export async function startRegistry(): Promise<TestRegistry> {
     rmSync(root, { recursive: true, force: true });
   };
   for (let tries = 0; tries < 100; tries++) {
-    const isUp = await fetch(`http://${host}/v2/`).then((response) => response.ok, () => false);
+    const isUp = await fetch(`http://${host}/v2/`).then((response) => response.ok || response.status === 401, () => false);
     if (isUp) return { host, end };
     await sleep(50);
   }

@@ -40,6 +40,15 @@ export function parseReference(text: string): Reference {
   return { domain, path, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
 }
 
+/** Whether a text is a host, with or without a port. */
+export function isDomain(text: string): boolean {
+  return domainName.test(text);
+}
+
+export function isTag(text: string): boolean {
+  return tagForm.test(text);
+}
+
 /** `domain/path`. */
 export function repositoryOf(reference: Reference): string {
   return `${reference.domain}/${reference.path}`;

@@ -19,10 +19,12 @@ import type { PeerOffer } from './peers/types.ts';
 import { familiarString, isFromRegistry, parseReference, taggedName } from './reference.ts';
 import type { Reference } from './reference.ts';
 import type { RegistryClient } from './remote/client.ts';
+import { loginTo } from './remote/login.ts';
 import { pullImage } from './remote/pull.ts';
 import { pushImage } from './remote/push.ts';
 import { resolveImage } from './remote/resolve.ts';
-import type { AssembleOptions, Image, Images, LoadedImage, PullOptions, PullProgress, PullResult, PushOptions } from './types.ts';
+import { listTags } from './remote/tags.ts';
+import type { AssembleOptions, Image, Images, LoadedImage, PullOptions, PullProgress, PullResult, PushOptions, RegistryAuth } from './types.ts';
 
 export interface StoreParts {
   content: Content;
@@ -142,6 +144,14 @@ export class StoredImages implements Images {
     const image = this.get(reference);
     if (!image) throw new Fault('not-found', `An image does not exist locally with the tag: ${familiarString({ ...parsed, tag: undefined })}`);
     return pushImage(this.#parts, image, parsed, options);
+  }
+
+  async listTags(repository: string, options: PullOptions = {}): Promise<string[]> {
+    return listTags(this.#parts.client, parseReference(repository), options);
+  }
+
+  login(server: string, auth: RegistryAuth, options: { signal?: AbortSignal } = {}): Promise<{ identityToken?: string }> {
+    return loginTo(this.#parts.client, server, auth, options.signal);
   }
 
   async resolveRemote(reference: string, options: PullOptions = {}): Promise<{ descriptor: Descriptor; platforms: Platform[] }> {

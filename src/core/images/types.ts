@@ -32,7 +32,14 @@ export interface Images {
   offers(reference: string, options?: { signal?: AbortSignal }): Promise<PeerOffer[]>;
   /** Copies the first of `offers` that can be had from those who have it; asks no registry. */
   copy(reference: string, offers: readonly PeerOffer[], options?: PullOptions): Promise<PullResult>;
+  /** The tags of a repository at its registry. */
+  listTags(repository: string, options?: PullOptions): Promise<string[]>;
   push(reference: string, options?: PushOptions): Promise<{ digest: Digest; size: number }>;
+  /**
+   * Asks a registry (`host[:port]`, or a URL of it) whether it takes these credentials: `unauthenticated` where not. Some give
+   * a token that stands for the password from then on.
+   */
+  login(server: string, auth: RegistryAuth, options?: { signal?: AbortSignal }): Promise<{ identityToken?: string }>;
   /** What a registry says of a reference, without pulling. */
   resolveRemote(reference: string, options?: PullOptions): Promise<{ descriptor: Descriptor; platforms: Platform[] }>;
   /**

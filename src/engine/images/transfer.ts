@@ -5,9 +5,10 @@ import type { AuthConfig, JsonMessage } from '#api/docker/common.ts';
 import type { ImageConfig } from '#api/oci/image.ts';
 import { hostPlatform, parsePlatform } from '#core/images/platform.ts';
 import { familiar, familiarName, familiarString, parseReference } from '#core/images/reference.ts';
-import type { PullProgress, RegistryAuth } from '#core/images/types.ts';
+import type { Reference } from '#core/images/reference.ts';
+import type { PullOptions as RegistryPull, PullProgress, RegistryAuth } from '#core/images/types.ts';
 import { isoTime } from '#lib/clock.ts';
-import { Fault } from '#lib/errors.ts';
+import { Fault, isFault } from '#lib/errors.ts';
 import { hex } from '#lib/random.ts';
 import { decompress } from '#lib/tar/decompress.ts';
 import { shortId } from '../containers/record.ts';
@@ -17,9 +18,31 @@ import { emitImage, joinTag, mustImage } from './context.ts';
 import { checkHostPlatform, checkPlatforms } from './platform.ts';
 import { storeLayer } from '#core/snapshots/layer-blob.ts';
 
+/** One image, or (neither tag nor digest: `docker pull -a`) each tag of a repository. */
 export async function pullImage(context: ImageContext, request: PullOptions, emit: Emit, signal: AbortSignal): Promise<void> {
   const reference = parseReference(joinTag(request.name, request.tag));
-  const wanted = reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;
+  const shown = familiarString(reference);
+  const options = { auth: registryAuth(request.auth), ...(request.platform === '' ? {} : { platform: parsePlatform(request.platform) }), signal };
+  const isOne = reference.tag !== undefined || reference.digest !== undefined;
+  const wanted = isOne ? [reference] : (await refused(shown, context.images.listTags(shown, options))).map((tag) => ({ ...reference, tag }));
+  if (wanted.length === 0) throw new Fault('not-found', `${shown} has no tag at its registry`);
+  let isNewer = false;
+  for (const one of wanted) isNewer = (await pullOne(context, one, options, emit)) || isNewer;
+  emit({ status: isNewer ? `Status: Downloaded newer image for ${shown}` : `Status: Image is up to date for ${shown}` });
+}
+
+/** That a registry wants other credentials is not said by 401: at that the CLI asks the user for a password, and docker's own daemon never says it. */
+async function refused<T>(name: string, pull: Promise<T>): Promise<T> {
+  try {
+    return await pull;
+  } catch (error) {
+    if (!isFault(error, 'unauthenticated')) throw error;
+    throw new Fault('not-found', `pull access denied for ${name}, repository does not exist or may require 'docker login': ${error.message}`, { cause: error });
+  }
+}
+
+/** Whether it was not here, or another one was. */
+async function pullOne(context: ImageContext, wanted: Reference, options: RegistryPull, emit: Emit): Promise<boolean> {
   const shown = familiarString(wanted);
   let begun = false;
   // said once the registry has answered, so that an unknown image is an HTTP error
@@ -27,19 +50,15 @@ export async function pullImage(context: ImageContext, request: PullOptions, emi
     if (!begun) emit({ status: `Pulling from ${wanted.domain === 'docker.io' ? wanted.path : familiarName(wanted)}`, id: wanted.tag ?? wanted.digest ?? '' });
     begun = true;
   };
-  const { image, digest, updated } = await context.images.pull(shown, {
-    auth: registryAuth(request.auth),
-    ...(request.platform === '' ? {} : { platform: parsePlatform(request.platform) }),
-    signal,
-    onProgress: (event) => {
-      begin();
-      emit(progressLine(event));
-    },
-  });
+  const onProgress: PullProgress = (event) => {
+    begin();
+    emit(progressLine(event));
+  };
+  const { image, digest, updated } = await refused(familiarName(wanted), context.images.pull(shown, { ...options, onProgress }));
   begin();
   emit({ status: `Digest: ${digest}` });
-  emit({ status: updated ? `Status: Downloaded newer image for ${shown}` : `Status: Image is up to date for ${shown}` });
   emitImage(context, 'pull', shown, familiarName(wanted), image);
+  return updated;
 }
 
 export function registryAuth(auth: AuthConfig | undefined): RegistryAuth | undefined {
@@ -69,7 +88,10 @@ export async function pushImage(context: ImageContext, request: PushOptions, emi
   for (const tag of tags) {
     const name = familiarString({ ...reference, digest: undefined, tag });
     const onProgress: PullProgress = (event) => emit(progressLine(event));
-    const { digest, size } = await context.images.push(name, { auth: registryAuth(request.auth), onProgress, signal });
+    const { digest, size } = await context.images.push(name, { auth: registryAuth(request.auth), onProgress, signal }).catch((error: unknown) => {
+      if (isFault(error, 'unauthenticated')) throw new Fault('forbidden', error.message, { cause: error });
+      throw error;
+    });
     emit({ status: `${tag}: digest: ${digest} size: ${size}` });
     emit({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
     emitImage(context, 'push', name, familiarName(reference), context.images.get(name));

@@ -15,6 +15,7 @@ import { logDrivers } from '../containers/log-config.ts';
 import { isRunning } from '../containers/record.ts';
 import { listImages } from '../images/list.ts';
 import { layerBytes } from '../images/remove.ts';
+import { registryAuth } from '../images/transfer.ts';
 import { show as showVolume } from '../volumes/backend.ts';
 
 const indexServer = 'https://index.docker.io/v1/';
@@ -119,11 +120,9 @@ export class SystemBackend {
   }
 
   async auth(auth: AuthConfig): Promise<api.AuthResponse> {
-    const check = this.#context.host.checkLogin;
-    if (!check) throw new Fault('not-implemented', 'POST /auth is not implemented by Gantry yet; credentials in the client\'s configuration are used as they are');
-    if (!auth.username || !auth.password) throw new Fault('unauthenticated', 'username and password are needed to log in');
-    await check({ username: auth.username, password: auth.password, serverAddress: auth.serveraddress || indexServer });
-    return { Status: 'Login Succeeded', IdentityToken: '' };
+    if (!auth.identitytoken && (!auth.username || !auth.password)) throw new Fault('unauthenticated', 'username and password are needed to log in');
+    const { identityToken = '' } = await this.#context.images.login(auth.serveraddress || indexServer, registryAuth(auth) ?? {});
+    return { Status: 'Login Succeeded', IdentityToken: identityToken };
   }
 
   events(options: EventsOptions, signal: AbortSignal): AsyncIterable<EventMessage> {

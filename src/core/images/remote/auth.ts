@@ -12,7 +12,12 @@ export interface TokenOptions {
   clock: Clock;
   auth: RegistryAuth | undefined;
   scopes: string[];
+  /** Asks for a token that stands for the password from now on, too. */
+  wantsIdentity?: boolean;
 }
+
+/** As token servers know this client. */
+const clientId = 'gantry';
 
 /** Milliseconds that a token counts as valid where its server does not say; the specification's 60 s. */
 const tokenMs = 60_000;
@@ -20,6 +25,8 @@ const tokenMs = 60_000;
 /** The `Authorization` of requests to one registry: found out from its challenge, renewed by the next one. */
 export class TokenSource {
   readonly #options: TokenOptions;
+  /** What a server gave that stands for the password, where it was asked for. */
+  identityToken: string | undefined;
   #header: { value: string; until: number } | undefined;
 
   constructor(options: TokenOptions) {
@@ -54,15 +61,16 @@ export class TokenSource {
       throw new Fault('invalid', `${registry.host} asks for a token from ${fields.realm.slice(0, 200)}, which is not secure`);
     }
     refuseInward(registry, realm);
-    const { token, seconds } = await this.#request(realm, fields, signal);
+    const { token, seconds, identity } = await this.#request(realm, fields, signal);
+    this.identityToken = identity;
     const life = seconds === undefined ? tokenMs : Math.max(tokenMs, seconds * 1000);
     // A little early, so that it does not expire on its way.
     this.#header = { value: `Bearer ${token}`, until: this.#options.clock.now() + life - 5000 };
     return true;
   }
 
-  async #request(realm: URL, fields: Record<string, string>, signal?: AbortSignal): Promise<{ token: string; seconds?: number }> {
-    const { auth, scopes, transport } = this.#options;
+  async #request(realm: URL, fields: Record<string, string>, signal?: AbortSignal): Promise<Token> {
+    const { auth, scopes, transport, wantsIdentity } = this.#options;
     const query = new URLSearchParams();
     if (fields.service !== undefined) query.set('service', fields.service);
     let response: HttpAnswer;
@@ -70,13 +78,17 @@ export class TokenSource {
       if (auth?.identityToken) {
         query.set('grant_type', 'refresh_token');
         query.set('refresh_token', auth.identityToken);
-        query.set('client_id', 'gantry');
+        query.set('client_id', clientId);
         query.set('scope', scopes.join(' '));
         const headers = { 'content-type': 'application/x-www-form-urlencoded' };
         response = await transport({ method: 'POST', url: realm, headers, body: Buffer.from(query.toString()), signal });
       } else {
         for (const scope of scopes) query.append('scope', scope);
         if (auth?.username) query.set('account', auth.username);
+        if (wantsIdentity) {
+          query.set('client_id', clientId);
+          query.set('offline_token', 'true');
+        }
         const url = new URL(realm);
         for (const [key, value] of query) url.searchParams.append(key, value);
         response = await transport({ method: 'GET', url, headers: auth?.username ? { authorization: basic(auth) } : {}, signal });
@@ -104,12 +116,19 @@ export function parseChallenge(header: string): { scheme: string; fields: Record
   return { scheme, fields };
 }
 
-function parseToken(body: Buffer, realm: URL): { token: string; seconds?: number } {
+interface Token {
+  token: string;
+  seconds?: number;
+  identity?: string;
+}
+
+function parseToken(body: Buffer, realm: URL): Token {
   try {
     const value = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
     const token = value.token || value.access_token;
     if (typeof token === 'string' && !/^[\x21-\x7e]+$/.test(token)) throw new Fault('invalid', `${realm.host} gave a token that no header can hold`);
-    if (typeof token === 'string') return { token, ...(typeof value.expires_in === 'number' ? { seconds: value.expires_in } : {}) };
+    const { expires_in: seconds, refresh_token: identity } = value;
+    if (typeof token === 'string') return { token, ...(typeof seconds === 'number' ? { seconds } : {}), ...(typeof identity === 'string' ? { identity } : {}) };
   } catch (error) {
     if (error instanceof Fault) throw error;
     // The same fault as for a document without a token.

@@ -60,8 +60,8 @@ export class RegistryClient {
     this.#transport = parts.transport ?? createHttpTransport();
   }
 
-  /** The places to read a repository from, mirrors first; for writing (`push`), its own registry alone. */
-  repositories(domain: string, path: string, auth: RegistryAuth | undefined, access: 'pull' | 'push'): Repository[] {
+  /** The places to read a repository from, mirrors first; for writing and for logging in, its own registry alone. */
+  repositories(domain: string, path: string, auth: RegistryAuth | undefined, access: RepositoryPlace['access']): Repository[] {
     const endpoints = endpointsOf(domain, this.parts).filter((endpoint) => access === 'pull' || !endpoint.isMirror);
     // Credentials are the registry's own: a mirror does not get them.
     return endpoints.map((endpoint) => new Repository(this.parts, { endpoint, path, access, transport: this.#transport, ...(endpoint.isMirror ? {} : { auth }) }));
@@ -71,7 +71,8 @@ export class RegistryClient {
 export interface RepositoryPlace {
   endpoint: Endpoint;
   path: string;
-  access: 'pull' | 'push';
+  /** `login`: to no repository, but for a token that stands for the password. */
+  access: 'pull' | 'push' | 'login';
   transport: HttpTransport;
   auth?: RegistryAuth;
   /** Added to each request's query: `ns`, by which a server of several registries' images is told which one is meant. */
@@ -97,7 +98,8 @@ export class Repository {
     this.path = path;
     this.#parts = parts;
     this.#place = place;
-    this.#tokens = new TokenSource({ transport, clock: parts.clock, auth, scopes: [`repository:${path}:${access === 'push' ? 'pull,push' : 'pull'}`] });
+    const scopes = access === 'login' ? [] : [`repository:${path}:${access === 'push' ? 'pull,push' : 'pull'}`];
+    this.#tokens = new TokenSource({ transport, clock: parts.clock, auth, scopes, wantsIdentity: access === 'login' });
   }
 
   /** What it is called in messages. */
@@ -121,6 +123,10 @@ export class Repository {
     return url;
   }
 
+  get identityToken(): string | undefined {
+    return this.#tokens.identityToken;
+  }
+
   /** Also asks for `path`, to mount blobs from there. */
   alsoPull(path: string): void {
     this.#tokens.addScope(`repository:${path}:pull`);
@@ -128,12 +134,15 @@ export class Repository {
 
   /** Sends a request, authorizing where asked; an answer that is no success is a fault with the registry's words. */
   async send(request: RegistryRequest): Promise<HttpAnswer> {
+    const used = this.#tokens.header();
     let response = await this.#once(request);
     const canRepeat = request.body === undefined || request.body instanceof Uint8Array;
     if (response.status === 401 && canRepeat) {
       const challenge = response.headers['www-authenticate'];
       response.drop();
-      if (challenge === undefined || !(await this.#tokens.answer(challenge, this.endpoint.url, request.signal))) throw unauthorized(this.endpoint);
+      // Another request, side by side with this one, may have answered it meanwhile.
+      const isAnswered = this.#tokens.header() !== used || (challenge !== undefined && (await this.#tokens.answer(challenge, this.endpoint.url, request.signal)));
+      if (!isAnswered) throw unauthorized(this.endpoint);
       response = await this.#once(request);
     }
     if (isSuccess(response) || response.status === 304) return response;

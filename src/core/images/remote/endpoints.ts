@@ -19,7 +19,9 @@ export interface Endpoint {
 export function endpointsOf(domain: string, options: EndpointOptions): Endpoint[] {
   if (domain !== 'docker.io') {
     const scheme = isPlain(domain, options.insecure ?? []) ? 'http' : 'https';
-    return [{ url: new URL(`${scheme}://${domain}`), isMirror: false }];
+    const url = `${scheme}://${domain}`;
+    if (!URL.canParse(url)) throw new Fault('invalid', `${JSON.stringify(domain)} is no address of a registry: want host or host:port`);
+    return [{ url: new URL(url), isMirror: false }];
   }
   const mirrors = (options.mirrors ?? []).map((mirror) => ({ url: mirrorUrl(mirror), isMirror: true }));
   return [...mirrors, { url: new URL('https://registry-1.docker.io'), isMirror: false }];

@@ -20,6 +20,7 @@ import { onLinuxAsRoot } from '#sys/testing.ts';
 import { openImages } from '../open.ts';
 import type { Images, RegistryAuth } from '../types.ts';
 import { parseChallenge } from './auth.ts';
+import { RegistryClient } from './client.ts';
 import type { RegistryOptions } from './client.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => boolean | void;
@@ -226,6 +227,28 @@ onLinuxAsRoot('the registry protocol', () => {
       serve('evil', 'old', mediaTypes.dockerManifestV1, { schemaVersion: 1 });
       await assert.rejects(images.pull(`${host}/evil:old`), (e) => isFault(e, 'not-implemented') && /schema 1/.test(e.message));
       assert.deepEqual(images.list(), []);
+    });
+
+    it('a password is taken by requests side by side, and a wrong one says so', async () => {
+      const requested = new Set<string>();
+      handler = (request, response, url) => {
+        requested.add(url.pathname);
+        if (request.headers.authorization === `Basic ${Buffer.from('me:right').toString('base64')}`) response.end('{}');
+        // Nobody is answered before all have asked.
+        else void (async () => {
+          for (let i = 0; i < 100 && requested.size < 3; i++) await sleep(5);
+          response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+        })();
+        return true;
+      };
+      const client = new RegistryClient({ clock: new VirtualClock(), random: systemRandom, log: silentLogger });
+      const [repository] = client.repositories(host, 'app', { username: 'me', password: 'right' }, 'push');
+      const all = await Promise.all(['a', 'b', 'c'].map((target) => repository!.send({ method: 'GET', target })));
+      assert.deepEqual(all.map((answer) => answer.status), [200, 200, 200]);
+      const images = await open();
+      await images.login(`http://${host}/v1/`, { username: 'me', password: 'right' });
+      await assert.rejects(images.login(host, { username: 'me', password: 'wrong' }), (e) => isFault(e, 'unauthenticated') && /^login attempt to http:\S+\/v2\/ failed: /.test(e.message));
+      await assert.rejects(images.login('https://not a host/', { username: 'me', password: 'right' }), (e) => isFault(e, 'invalid'));
     });
 
     it('a server that is busy is asked again', async () => {
