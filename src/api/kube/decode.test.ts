@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeBody, decodeJson, decodeYaml, strictDecodingError } from './decode.ts';
-import { parseYamlAll } from './yaml.ts';
+import { parseYaml } from './yaml.ts';
 
 const deployment = { group: 'apps', version: 'v1', kind: 'Deployment' };
 const configMap = { group: '', version: 'v1', kind: 'ConfigMap' };
@@ -69,7 +69,7 @@ test('YAML is read as clients read it', () => {
   assert.deepEqual(findings, ['yaml: unmarshal errors:\n  line 6: key "a" already set in map']);
   assert.throws(() => decodeYaml('data: {a: yes}', configMap), /cannot unmarshal bool/);
   assert.throws(() => decodeYaml('a: [1,\nb: }', configMap), /error converting YAML to JSON: yaml: line 2: /);
-  assert.deepEqual(parseYamlAll('a: 0644\n---\n---\nb: 1:30\n'), [{ a: 420 }, { b: '1:30' }]);
+  assert.deepEqual(parseYaml('a: 0644\nb: 1:30\n'), { a: 420, b: '1:30' });
 });
 
 test('aliases cannot make a small text a huge object', () => {

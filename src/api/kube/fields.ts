@@ -29,11 +29,6 @@ export function matchesFields(selector: ParsedFieldSelector, fields: { readonly 
   return selector.every(({ field, operator, value }) => ((fields[field] ?? '') === value) === (operator === '='));
 }
 
-/** In the form that `parseFieldSelector` reads. */
-export function formatFieldSelector(selector: ParsedFieldSelector): string {
-  return selector.map(({ field, operator, value }) => `${field}${operator}${value.replaceAll(/[\\,=]/g, (c) => `\\${c}`)}`).join(',');
-}
-
 function splitTerms(text: string): string[] {
   const terms: string[] = [];
   let term = '';

@@ -93,21 +93,6 @@ export function compareQuantities(a: string, b: string): number {
   return difference < 0n ? -1 : Number(difference > 0n);
 }
 
-/** In the suffix family of the first that is not zero, as the API adds. */
-export function addQuantities(...texts: readonly string[]): string {
-  let sum: ParsedQuantity = { nanos: 0n, format: 'DecimalSI' };
-  for (const text of texts) {
-    const next = parseQuantity(text);
-    sum = { nanos: sum.nanos + next.nanos, format: sum.nanos === 0n ? next.format : sum.format };
-  }
-  return formatQuantity(sum);
-}
-
-export function subtractQuantities(a: string, b: string): string {
-  const [left, right] = [parseQuantity(a), parseQuantity(b)];
-  return formatQuantity({ nanos: left.nanos - right.nanos, format: left.nanos === 0n ? right.format : left.format });
-}
-
 /** As a whole number, rounded up (away from zero). */
 export function quantityValue(text: string): number {
   return roundUp(parseQuantity(text).nanos, giga);

@@ -93,10 +93,6 @@ export function message(name: string): Message {
   return found;
 }
 
-export function messageNames(): string[] {
-  return Object.keys(schema());
-}
-
 function toField(name: string, f: RawField): Field {
   const field: Field = {
     name, type: f.t, number: f.n, repeated: f.r === 1, map: f.m === 1, inline: f.i === 1,

@@ -32,17 +32,6 @@ export function formatMicroTime({ seconds, nanos }: Instant): string {
   return formatTime(seconds).replace('Z', `.${micros}Z`);
 }
 
-/** A Time for a clock's milliseconds since 1970. */
-export function timeOfMillis(millis: number): string {
-  return formatTime(Math.floor(millis / 1000));
-}
-
-/** A MicroTime for a clock's milliseconds since 1970. */
-export function microTimeOfMillis(millis: number): string {
-  const seconds = Math.floor(millis / 1000);
-  return formatMicroTime({ seconds, nanos: Math.floor((millis - seconds * 1000) * 1_000_000) });
-}
-
 /** Milliseconds since 1970 of a Time or MicroTime. */
 export function millisOfTime(text: string): number {
   const { seconds, nanos } = parseTime(text);

@@ -21,11 +21,6 @@ export type KubeObject = {
   [key: string]: unknown;
 };
 
-/** An object as the server gave it: the fields that every stored object has are not optional. */
-export type Stored<T extends { metadata: ObjectMeta }> = Omit<T, 'metadata'> & {
-  metadata: T['metadata'] & { name: string; uid: string; resourceVersion: string; creationTimestamp: string };
-};
-
 export interface GroupVersionKind {
   /** Empty for the core group. */
   group: string;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldError, fieldErrorCause, fieldErrorText, fieldErrorsText } from './field-errors.ts';
-import { formatFieldSelector, matchesFields, parseFieldSelector } from './fields.ts';
+import { matchesFields, parseFieldSelector } from './fields.ts';
 import { scaledValue } from './int-or-string.ts';
 import { formatLabelSelector, matchesLabels, parseLabelSelector, selectorOfObject } from './labels.ts';
 import { configKeyErrors, dnsLabelErrors, labelValueErrors, portNameErrors, qualifiedNameErrors } from './names.ts';
-import { addQuantities, canonicalQuantity, compareQuantities, quantityMilliValue, quantityValue, subtractQuantities } from './quantity.ts';
-import { formatDuration, formatMicroTime, humanDuration, millisOfTime, parseDuration, parseTime, timeOfMillis } from './time.ts';
+import { canonicalQuantity, compareQuantities, quantityMilliValue, quantityValue } from './quantity.ts';
+import { formatDuration, formatMicroTime, humanDuration, millisOfTime, parseDuration, parseTime } from './time.ts';
 
 test('quantities have one canonical form', () => {
   const forms: [string, string][] = [
@@ -23,19 +23,16 @@ test('what is no quantity is refused in the words of the API', () => {
   assert.throws(() => canonicalQuantity('1.2.3'), /unable to parse quantity's numeric part/);
 });
 
-test('quantities are compared, added and rounded up', () => {
+test('quantities are compared and rounded up', () => {
   assert.ok(compareQuantities('1Gi', '1G') > 0);
   assert.equal(compareQuantities('1', '1000m'), 0);
-  assert.equal(addQuantities('500m', '1', '250m'), '1750m');
-  assert.equal(addQuantities('0', '1Gi', '1Gi'), '2Gi');
-  assert.equal(subtractQuantities('4Gi', '512Mi'), '3584Mi');
   assert.deepEqual([quantityValue('1100m'), quantityMilliValue('1.5'), quantityValue('1Ki'), quantityValue('-1100m')], [2, 1500, 1024, -2]);
 });
 
 test('times and durations are read and written', () => {
   assert.deepEqual(parseTime('2026-01-01T01:00:00.000001+01:00'), { seconds: 1_767_225_600, nanos: 1000 });
   assert.equal(formatMicroTime({ seconds: 1_767_225_600, nanos: 1999 }), '2026-01-01T00:00:00.000001Z');
-  assert.equal(millisOfTime(timeOfMillis(1_767_225_600_999)), 1_767_225_600_000);
+  assert.equal(millisOfTime('2026-01-01T00:00:00Z'), 1_767_225_600_000);
   assert.throws(() => parseTime('today'), { message: 'parsing time "today" as "2006-01-02T15:04:05Z07:00": cannot parse "today" as "2006"' });
   assert.equal(parseDuration('1h30m1.5s'), 5_401_500_000_000);
   assert.deepEqual([0, 1500, 2e6, 1.5e9, 90e9, 3600e9].map(formatDuration), ['0s', '1.5µs', '2ms', '1.5s', '1m30s', '1h0m0s']);
@@ -81,7 +78,6 @@ test('field selectors know equality and escapes', () => {
   const selector = parseFieldSelector('metadata.name=web,status.phase!=Running,x=a\\,b');
   assert.ok(matchesFields(selector, { 'metadata.name': 'web', 'status.phase': 'Pending', x: 'a,b' }));
   assert.ok(!matchesFields(selector, { 'metadata.name': 'web', 'status.phase': 'Running', x: 'a,b' }));
-  assert.equal(formatFieldSelector(selector), 'metadata.name=web,status.phase!=Running,x=a\\,b');
   assert.throws(() => parseFieldSelector('a=b=c'), { message: 'invalid field selector: unescaped character in value: =' });
   assert.throws(() => parseFieldSelector('name'), { message: "invalid selector: 'name'; can't understand 'name'" });
 });

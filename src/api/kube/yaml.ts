@@ -2,13 +2,11 @@
  * YAML bodies as JSON values, read as Go's clients read them: `yes` and `on` are booleans, `0644` is octal,
  * dates stay texts. Aliases are bounded, so that a small text cannot become a huge object.
  */
-import { type Document, type Tags, Lexer, LineCounter, isAlias, isMap, isPair, isScalar, isSeq, parseAllDocuments, parseDocument } from 'yaml';
+import { type Document, type Tags, Lexer, LineCounter, isAlias, isMap, isPair, isScalar, isSeq, parseDocument } from 'yaml';
 import { Fault } from '#lib/errors.ts';
 import { checkNesting, maxNesting, tooDeep } from './nesting.ts';
 
 const maxAliases = 100;
-/** Documents in one text. */
-const maxDocuments = 10_000;
 /** Tokens in one text: reading a token takes microseconds, in which nobody else is served. A scalar of any length is a few. */
 const maxTokens = 250_000;
 
@@ -35,14 +33,6 @@ export function parseYamlStrict(text: string): { value: unknown; duplicates: str
   const lines = new LineCounter();
   const document = parseDocument(text, { ...options, lineCounter: lines });
   return { value: toJson(document), duplicates: duplicatesOf(document.contents, lines) };
-}
-
-/** Every document of `text`, empty ones left out. */
-export function parseYamlAll(text: string): unknown[] {
-  const documents = parseAllDocuments(text, options);
-  if ('empty' in documents) return [];
-  if (documents.length > maxDocuments) throw new Fault('too-large', `the text has more than ${maxDocuments} documents`);
-  return [...documents].map((document) => toJson(document)).filter((value) => value !== null && value !== undefined);
 }
 
 function duplicatesOf(contents: unknown, lines: LineCounter): string[] {

@@ -28,8 +28,6 @@ export const roles = of('rbac.authorization.k8s.io', 'roles');
 export const roleBindings = of('rbac.authorization.k8s.io', 'rolebindings');
 
 export const tokenReviews = of('authentication.k8s.io', 'tokenreviews');
-export const subjectAccessReviews = of('authorization.k8s.io', 'subjectaccessreviews');
-export const selfSubjectAccessReviews = of('authorization.k8s.io', 'selfsubjectaccessreviews');
 
 /** The path of a resource's collection, or of one object, or of its subresource. */
 export function resourcePath(ref: ResourceRef, where: { namespace?: string; name?: string; subresource?: string } = {}): string {

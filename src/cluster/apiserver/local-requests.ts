@@ -4,13 +4,8 @@ import { version } from './discovery/version.ts';
 import { parseRequest } from './http/request-info.ts';
 import type { RequestInfo } from './http/request-info.ts';
 import type { ResourceTable } from './resource-table.ts';
-import { badRequest, methodNotAllowed, noSuchPath, notImplemented, unsupportedMediaType } from './status.ts';
-
-const patchTypes: Record<string, Exclude<Patch['type'], 'apply'>> = {
-  'application/json-patch+json': 'json',
-  'application/merge-patch+json': 'merge',
-  'application/strategic-merge-patch+json': 'strategic',
-};
+import { badRequest, methodNotAllowed, noSuchPath, notImplemented } from './status.ts';
+import { patchTypeOf } from './verbs/patch.ts';
 
 export interface LocalRequest {
   method: string;
@@ -63,9 +58,7 @@ async function list(client: KubeClient, ref: ResourceRef, { query }: RequestInfo
 }
 
 function patchOf({ body, contentType = '' }: LocalRequest): Patch {
-  const type = Object.hasOwn(patchTypes, contentType) ? patchTypes[contentType] : undefined;
-  if (!type) throw unsupportedMediaType(`"${contentType}" is no type of patch; use one of ${Object.keys(patchTypes).join(', ')}`);
-  return { type, body } as Patch;
+  return { type: patchTypeOf(contentType), body } as Patch;
 }
 
 /** The answer to a GET of a path that names no resource. */

@@ -4,6 +4,7 @@
  */
 import { decodeOwn } from '#api/kube/decode.ts';
 import type { KubeObject } from '#api/kube/types.ts';
+import { apiVersionOf } from '#api/kube/types.ts';
 import type { DeleteOptions, KubeClient, KubeList, ListOptions, Patch, ResourceRef, WatchEvent, WatchOptions, WriteOptions } from '#client/kube/types.ts';
 import type { Resource } from '#cluster/resources/types.ts';
 import type { Core } from './core.ts';
@@ -173,7 +174,6 @@ async function* events<T>(resource: Resource, batches: AsyncIterable<WatchItem[]
 function event<T>(resource: Resource, item: WatchItem): WatchEvent<T> {
   if (item.type !== 'BOOKMARK') return { type: item.type, object: item.object.object as T };
   const annotations = item.initialEventsEnd && { annotations: { 'k8s.io/initial-events-end': 'true' } };
-  const { kind, version, group } = resource;
-  const apiVersion = group === '' ? version : `${group}/${version}`;
-  return { type: 'BOOKMARK', object: deepFreeze({ kind, apiVersion, metadata: { resourceVersion: String(item.revision), ...annotations } }) as T };
+  const { kind } = resource;
+  return { type: 'BOOKMARK', object: deepFreeze({ kind, apiVersion: apiVersionOf(resource), metadata: { resourceVersion: String(item.revision), ...annotations } }) as T };
 }

@@ -24,11 +24,6 @@ export function within(path: Path, ancestor: Path): boolean {
   return path === ancestor || path.startsWith(ancestor + separator);
 }
 
-export function parentOf(path: Path): Path {
-  const end = path.lastIndexOf(separator);
-  return end < 0 ? '' : path.slice(0, end);
-}
-
 /** The wire form of a set: nested objects, with `.` for a path that has others within it. */
 export function toFields(set: PathSet): FieldsV1 {
   const root: FieldsV1 = {};

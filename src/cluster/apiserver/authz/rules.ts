@@ -4,10 +4,6 @@ import type { Attributes, ResourceAttributes } from '../types.ts';
 
 const all = '*';
 
-export function rulesAllow(rules: readonly PolicyRule[], request: Attributes): boolean {
-  return rules.some((rule) => ruleAllows(rule, request));
-}
-
 export function ruleAllows(rule: PolicyRule, request: Attributes): boolean {
   if (!has(rule.verbs, request.verb)) return false;
   return request.resource ? resourceAllowed(rule, request.resource) : pathAllowed(rule.nonResourceURLs ?? [], request.path ?? '');

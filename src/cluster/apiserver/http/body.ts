@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FieldValidation } from '#api/kube/decode.ts';
 import { bodyMediaTypes, decodeBody } from '#api/kube/decode.ts';
 import type { GroupVersionKind, KubeObject } from '#api/kube/types.ts';
+import { apiVersionOf } from '#api/kube/types.ts';
 import { deferred } from '#lib/async.ts';
 import { messageOf } from '#lib/errors.ts';
 import { applyFindings } from '../verbs/findings.ts';
@@ -56,7 +57,7 @@ export function decodeObject(bytes: Buffer, mediaType: string, options: BodyOpti
 }
 
 export function checkKind(object: { apiVersion: string; kind: string }, expected: GroupVersionKind): void {
-  const wanted = expected.group === '' ? expected.version : `${expected.group}/${expected.version}`;
+  const wanted = apiVersionOf(expected);
   if (object.kind !== expected.kind) {
     throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): its kind is ${object.kind}`);
   }

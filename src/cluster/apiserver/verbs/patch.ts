@@ -29,12 +29,15 @@ export interface PatchBody {
 }
 
 /** Throws 415 for media types that are no patch. */
+export function patchTypeOf(mediaType: string): PatchType {
+  if (Object.hasOwn(patchTypes, mediaType)) return patchTypes[mediaType as keyof typeof patchTypes];
+  const accepted = [...Object.keys(patchTypes), applyPatchType].join(', ');
+  throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${accepted}`);
+}
+
+/** Throws 415 as `patchTypeOf` does. */
 export function parsePatch(bytes: Buffer, mediaType: string): PatchBody {
-  const type = Object.hasOwn(patchTypes, mediaType) ? patchTypes[mediaType as keyof typeof patchTypes] : undefined;
-  if (!type) {
-    const accepted = [...Object.keys(patchTypes), applyPatchType].join(', ');
-    throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: ${accepted}`);
-  }
+  const type = patchTypeOf(mediaType);
   try {
     return { type, value: parseJson(bytes.toString()) };
   } catch (error) {

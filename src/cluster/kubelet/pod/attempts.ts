@@ -37,17 +37,6 @@ export function uidOfLogs(directory: string): string {
   return directory.slice(directory.lastIndexOf('_') + 1);
 }
 
-/** The containers of this node, by pod uid. */
-export function containersByPod(node: NodeContext): Map<string, ContainerStatus[]> {
-  const byPod = new Map<string, ContainerStatus[]>();
-  for (const status of node.core.containers.list({ owner })) {
-    if (status.labels[labelOf.node] !== node.nodeName) continue;
-    const uid = status.labels[labelOf.uid] ?? '';
-    byPod.set(uid, [...(byPod.get(uid) ?? []), status]);
-  }
-  return byPod;
-}
-
 /** Attempts by container name, newest first. */
 export function attemptsOf(node: NodeContext, uid: string): Map<string, ObservedContainer[]> {
   const byName = new Map<string, ObservedContainer[]>();

@@ -1,5 +1,5 @@
 /**
- * Volumes of pods. Each source is one *plugin*, a value in the list of `index.ts`. A plugin makes a directory (or
+ * Volumes of pods. Each source is one *plugin*, a value in the list of `plugins.ts`. A plugin makes a directory (or
  * names one of the host) that containers bind; what changes in the API is brought into it by `refresh`.
  *
  * Life: `set up` before the first container (again after a restart of the kubelet: what is there stays) -> `refresh`
