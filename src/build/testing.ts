@@ -47,7 +47,7 @@ export interface BuildBed {
 
 export const defaults: BuildOptions = {
   version: '1', dockerfile: 'Dockerfile', tags: ['t:1'], buildArgs: {}, labels: {}, cacheFrom: [], target: '', noCache: false, pull: false,
-  remove: true, forceRemove: false, quiet: false, squash: false, networkMode: 'none', platform: '', extraHosts: [], remote: '', registryAuth: {}, session: '', buildId: '',
+  quiet: false, squash: false, networkMode: 'none', platform: '', extraHosts: [], remote: '', registryAuth: {}, buildId: '',
   resources: { memory: 0, memorySwap: 0, cpuShares: 0, cpuPeriod: 0, cpuQuota: 0, cpusetCpus: '', cpusetMems: '', cgroupParent: '', shmSize: 0, ulimits: [] },
 };
 

@@ -6,7 +6,7 @@ import { isFault } from '#lib/errors.ts';
 import { ArchivesBackend } from './archives/backend.ts';
 import { ContainersBackend } from './containers/backend.ts';
 import type { ContainerContext } from './containers/context.ts';
-import { owner } from './containers/context.ts';
+import { emitContainer, owner } from './containers/context.ts';
 import { Execs } from './containers/execs.ts';
 import { HealthMonitor } from './containers/health.ts';
 import { Lifecycle } from './containers/lifecycle.ts';
@@ -82,7 +82,7 @@ function follow(context: ContainerContext, lifecycle: Lifecycle, event: Containe
   const { id } = event.status;
   if (event.type === 'oom') {
     const record = context.set.get(id);
-    if (record) context.events.emit('container', 'oom', id, { ...record.config.Labels, image: record.image, name: record.name });
+    if (record) emitContainer(context, record, 'oom');
   }
   if (event.type !== 'exited') return;
   lifecycle.exited(id).catch((error: unknown) => {

@@ -18,10 +18,6 @@ export interface BuildOptions {
   noCache: boolean;
   /** Ask the registry for a newer base even where one is here. */
   pull: boolean;
-  /** Remove intermediate containers after success (default true) … */
-  remove: boolean;
-  /** … and after failure too. */
-  forceRemove: boolean;
   /** The only output is the id. */
   quiet: boolean;
   squash: boolean;
@@ -36,8 +32,7 @@ export interface BuildOptions {
   resources: BuildResources;
   /** Registry host -> credentials (`X-Registry-Config`). */
   registryAuth: Readonly<Record<string, AuthConfig>>;
-  /** The client's session (version 2). */
-  session: string;
+  /** By which POST /build/cancel finds it; '' is nobody's. */
   buildId: string;
 }
 

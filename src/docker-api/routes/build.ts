@@ -42,8 +42,6 @@ function buildOptions(call: Call): BuildOptions {
     target: text(query, 'target'),
     noCache: flag(query, 'nocache'),
     pull: flag(query, 'pull'),
-    remove: flag(query, 'rm', true),
-    forceRemove: flag(query, 'forcerm'),
     quiet: flag(query, 'q'),
     squash: flag(query, 'squash'),
     networkMode: text(query, 'networkmode'),
@@ -52,7 +50,6 @@ function buildOptions(call: Call): BuildOptions {
     remote: text(query, 'remote'),
     resources: buildResources(query),
     registryAuth: registryConfig(call),
-    session: text(query, 'session'),
     buildId: text(query, 'buildid'),
   };
 }

@@ -61,17 +61,20 @@ export class HealthMonitor {
 
   async #probe(record: ContainerRecord, plan: Plan, signal: AbortSignal): Promise<void> {
     const { clock, set } = this.#context;
-    const begun = clock.now();
+    // the run may have begun before this daemon; from here on no jump of the wall clock counts
+    const before = Math.max(0, clock.now() - (record.state.startedAt ?? clock.now()));
+    const looked = clock.monotonic();
+    const inStartPeriod = (): boolean => before + Number(clock.monotonic() - looked) / 1e6 < plan.startPeriodMs;
     for (;;) {
-      const live = set.live(record.id);
-      const inStartPeriod = live.health?.Status === 'starting' && clock.now() - begun < plan.startPeriodMs;
-      await clock.sleep(inStartPeriod ? plan.startIntervalMs : plan.intervalMs, signal);
+      const starts = set.live(record.id).health?.Status === 'starting' && inStartPeriod();
+      await clock.sleep(starts ? plan.startIntervalMs : plan.intervalMs, signal);
       const current = set.get(record.id);
       if (!current || !isAlive(current)) return;
       if (current.state.status === 'paused') continue;
+      const forgiven = inStartPeriod();
       const result = await this.#once(record, plan);
       if (signal.aborted) return;
-      this.#note(record, plan, result, clock.now() - begun < plan.startPeriodMs);
+      this.#note(record, plan, result, forgiven);
     }
   }
 

@@ -1,7 +1,8 @@
 /** What the node is and has, read from the machine. */
 import { existsSync, readFileSync } from 'node:fs';
-import { arch, cpus, release, totalmem } from 'node:os';
+import { cpus, release, totalmem } from 'node:os';
 import type { NodeSystemInfo } from '#api/kube/types.ts';
+import { hostPlatform } from '#core/images/platform.ts';
 
 export interface NodeFacts {
   cpus: number;
@@ -13,14 +14,13 @@ export interface NodeFacts {
 export const kubeVersion = 'v1.36.0';
 
 export function nodeFacts(version: string, diskBytes: number, nodeName: string): NodeFacts {
-  const architectures: Record<string, string> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
   const machineId = readFirst('/etc/machine-id') || nodeName;
   return {
     cpus: cpus().length,
     memoryBytes: totalmem(),
     diskBytes,
     info: {
-      architecture: architectures[arch()] ?? arch(),
+      architecture: hostPlatform().architecture,
       bootID: readFirst('/proc/sys/kernel/random/boot_id'),
       containerRuntimeVersion: `gantry://${version}`,
       kernelVersion: release(),
