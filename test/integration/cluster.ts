@@ -15,11 +15,18 @@ export interface TestCluster {
   client: KubeClient;
 }
 
-export async function startCluster(t: TestContext, { clock = systemClock, log = silentLogger }: { clock?: Clock; log?: Logger } = {}): Promise<TestCluster> {
+export interface TestClusterOptions {
+  clock?: Clock;
+  log?: Logger;
+  /** What the controllers have for a client, made from the real one. */
+  through?: (client: KubeClient) => KubeClient;
+}
+
+export async function startCluster(t: TestContext, { clock = systemClock, log = silentLogger, through = (client) => client }: TestClusterOptions = {}): Promise<TestCluster> {
   const server = await startTestServer(t, { clock });
   const client = server.api.localClient({ name: 'system:kube-controller-manager', groups: ['system:masters'] });
   const stop = new AbortController();
-  const running = startControllers({ client, clock, log, random: systemRandom, signal: stop.signal, rootCa: server.api.authority.certificate });
+  const running = startControllers({ client: through(client), clock, log, random: systemRandom, signal: stop.signal, rootCa: server.api.authority.certificate });
   t.after(async () => {
     stop.abort();
     await running;

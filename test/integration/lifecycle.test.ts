@@ -77,3 +77,31 @@ test('an object that names an owner that never was, or another of its name, goes
   await eventually(async () => assert.deepEqual((await metadataOf(client, 'half')).ownerReferences?.map(({ uid }) => uid), [owner.metadata.uid]));
   assert.ok(await metadataOf(client, 'kept'));
 });
+
+test('what changes while its owner is looked for is collected all the same', async (t) => {
+  let looks = 0;
+  // Each look finds the object changed since; not whose it is, but what it holds.
+  const through = (client: KubeClient): KubeClient => ({
+    ...forwarded(client),
+    get: async (ref, name, namespace, options) => {
+      if (name === 'never') {
+        await client.patch(configMaps, 'lost', { type: 'merge', body: { data: { looks: String(++looks) } } }, { namespace: 'default' });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return client.get(ref, name, namespace, options);
+    },
+  });
+  const { client } = await startCluster(t, { through });
+  const never = { ...configMap('never'), metadata: { name: 'never', uid: '00000000-0000-4000-8000-000000000000' } };
+  await child(client, 'lost', never);
+  await isGone(client, 'lost');
+  assert.ok(looks > 0);
+});
+
+function forwarded(client: KubeClient): KubeClient {
+  return {
+    get: (...call) => client.get(...call), list: (...call) => client.list(...call), watch: (...call) => client.watch(...call),
+    create: (...call) => client.create(...call), update: (...call) => client.update(...call), patch: (...call) => client.patch(...call),
+    delete: (...call) => client.delete(...call), request: (...call) => client.request(...call), stream: (...call) => client.stream(...call),
+  };
+}

@@ -33,7 +33,7 @@ export function faultyClient(options: FaultyClientOptions): KubeClient {
     if (chance.happens(faults.request.refused)) throw new Fault('unavailable', 'the request was refused; try again');
     const served = serverOf(server);
     const lost = remote && chance.happens(faults.request.lost);
-    const answer = await Promise.race([run(served.client), served.died]).finally(() => silenceIfDead(clock));
+    const answer = await heard(clock, Promise.race([run(served.client), served.died]));
     if (lost) throw new Fault('unavailable', 'the connection broke before the answer');
     return answer;
   };
@@ -54,8 +54,13 @@ export function faultyClient(options: FaultyClientOptions): KubeClient {
   };
 }
 
-function silenceIfDead({ dead }: { dead?: boolean }): Promise<void> | undefined {
-  return dead ? new Promise<never>(() => {}) : undefined;
+/** What comes for a process that is dead by then is for nobody. */
+async function heard<T>(process: { dead?: boolean }, coming: Promise<T>): Promise<T> {
+  try {
+    return await coming;
+  } finally {
+    if (process.dead) await new Promise<never>(() => {});
+  }
 }
 
 function serverOf(server: () => Served | undefined): Served {
@@ -71,7 +76,7 @@ async function* watch<T>({ server, clock, chance, faults, told }: FaultyClientOp
   const events = client.watch<T>(ref, options)[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const next = await Promise.race([events.next(), died]).finally(() => silenceIfDead(clock));
+      const next = await heard(clock, Promise.race([events.next(), died]));
       if (next.done === true) return;
       if (chance.happens(faults.watch.slow)) await clock.sleep(chance.between(1, slowest.watch), options.signal);
       if (chance.happens(faults.watch.expired)) throw new Fault('expired', 'the watch fell behind; list again');

@@ -157,10 +157,10 @@ export class SimDaemon {
   }
 }
 
-async function end({ stop, parts, open, store, kill }: Running): Promise<void> {
-  stop.abort();
-  await parts;
-  await open.close();
-  await store.close();
-  kill();
+async function end(running: Running): Promise<void> {
+  running.stop.abort();
+  await running.parts;
+  await running.open.close();
+  await running.store.close();
+  running.kill();
 }

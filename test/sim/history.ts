@@ -23,7 +23,7 @@ interface Wanted {
   revision: number;
   /** When the controllers were told of what came after. */
   leftAt: number | undefined;
-  /** Most pods that may be, fewest that must be available. */
+  /** Most pods that may be; of a deployment the fewest that must be available, of a set those that it says are. */
   most: number;
   least: number;
 }
@@ -155,7 +155,7 @@ export class History {
     const uid = set.metadata.uid ?? '';
     const size = set.spec.replicas ?? 1;
     const was = before?.metadata.uid === uid ? before.spec.replicas ?? 1 : 0;
-    if (size !== was || !before) this.#want('replicasets', uid, { most: size, least: 0 });
+    this.#want('replicasets', uid, { most: size, least: set.status?.availableReplicas ?? 0 });
     if (before?.metadata.uid === uid) this.#refuseOlderRevision(key, before, set);
     const owner = controllerOf(set);
     if (owner?.kind === 'Deployment' && before?.metadata.uid === uid && controllerOf(before)?.uid === owner.uid) this.#onResized(key, owner.uid, was, size);
@@ -173,13 +173,12 @@ export class History {
       if (total > most) this.#problem(`${key} grew from ${was} to ${size}: ${total} replicas in all where ${most} are allowed`);
       return;
     }
-    // What broke or was taken away meanwhile is not the controller's doing.
+    // What broke or was taken away meanwhile is not the controller's doing; nor is what their status does not say yet.
     if (this.#clock.now() - (this.#troubled.get(deployment) ?? -Infinity) < troubleMs) return;
+    const told = (uid: string | undefined): number[] => this.#recently('replicasets', uid ?? '').map((one) => one.least);
+    if (Math.min(...told(this.#sets.get(key)?.metadata.uid)) <= size) return;
     const least = Math.min(...wanted.map((one) => one.least));
-    const own = this.#activePods(this.#sets.get(key)?.metadata.uid ?? '').filter(isReadyPod).length;
-    // What it gave up did not serve.
-    if (own <= size) return;
-    const available = sets.reduce((sum, set) => sum + Math.min(set.spec.replicas ?? 1, this.#activePods(set.metadata.uid ?? '').filter(isReadyPod).length), 0);
+    const available = sets.reduce((sum, set) => sum + Math.min(set.spec.replicas ?? 1, Math.max(0, ...told(set.metadata.uid))), 0);
     if (available < least) this.#problem(`${key} shrank from ${was} to ${size}: ${available} pods stay available where ${least} must`);
   }
 

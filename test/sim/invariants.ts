@@ -14,6 +14,7 @@ import { brokenImage } from './node.ts';
 
 const revisionAnnotation = 'deployment.kubernetes.io/revision';
 const allocated = '/allocated/service-addresses/';
+const allocatedPorts = '/allocated/node-ports/';
 
 export class Facts {
   readonly keys: string[];
@@ -128,7 +129,10 @@ function ofServices(facts: Facts, pods: readonly Pod[]): string[] {
   problems.push(...slices.filter(({ metadata }) => !exists(metadata.namespace, metadata.labels?.['kubernetes.io/service-name'])).map((slice) => `${named(slice)} has no service`));
   problems.push(...endpoints.filter(({ metadata }) => !exists(metadata.namespace, metadata.name)).map((one) => `${named(one)} have no service`));
   const taken = facts.keys.filter((key) => key.startsWith(allocated)).map((key) => key.slice(allocated.length)).sort().join();
-  problems.push(...differs('addresses taken', taken, services.flatMap(({ spec }) => spec.clusterIPs ?? []).sort().join()));
+  problems.push(...differs('addresses taken', taken, services.flatMap(({ spec }) => spec.clusterIPs ?? []).filter((ip) => ip !== 'None').sort().join()));
+  const ports = facts.keys.filter((key) => key.startsWith(allocatedPorts)).map((key) => key.slice(allocatedPorts.length)).sort().join();
+  const used = services.flatMap(({ spec }) => spec.ports ?? []).flatMap(({ protocol, nodePort }) => (nodePort === undefined ? [] : [`${protocol}/${nodePort}`]));
+  problems.push(...differs('node ports taken', ports, used.sort().join()));
   return problems;
 }
 

@@ -1,6 +1,6 @@
 import type { Lease, Node, Pod, PodStatus } from '#api/kube/types.ts';
 import type { Clock } from '#lib/clock.ts';
-import { every, isoSeconds, isoTime } from '#lib/clock.ts';
+import { isoSeconds, isoTime } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import { leases, nodes, pods } from '#client/kube/resources.ts';
@@ -19,6 +19,7 @@ import type { Faults } from './faults.ts';
 import { ProcessClock } from './process-clock.ts';
 
 const heartbeatMs = 10_000;
+const missedBeatMs = 500;
 const statusMs = 300_000;
 const leaseNamespace = 'kube-node-lease';
 /** Slowest start of a pod, and how long after it one may turn bad, in milliseconds. */
@@ -69,13 +70,12 @@ export class SimNode {
   /** Starts the kubelet. It finds again what it left. */
   start(): void {
     if (this.#process) return;
-    const { server, chance, faults, log, name } = { ...this.#options };
+    const { server, chance, faults, log } = this.#options;
     const clock = new ProcessClock(this.#options.clock);
     const stop = new AbortController();
     this.#process = { clock, stop };
     const client = faultyClient({ server, clock, chance, faults, remote: true });
-    every(clock, heartbeatMs, () => this.#beat(client, clock).catch((error: unknown) => log.debug('no heartbeat', { node: name, error })));
-    void this.#beat(client, clock).catch(() => {});
+    void this.#live(client, clock, log);
     this.#follow(client, clock, stop.signal);
   }
 
@@ -89,6 +89,16 @@ export class SimNode {
   crash(): void {
     this.lose();
     this.#workloads.clear();
+  }
+
+  async #live(client: KubeClient, clock: Clock, log: Logger): Promise<void> {
+    for (;;) {
+      const beaten = await this.#beat(client, clock).then(() => true, (error: unknown) => {
+        log.debug('no heartbeat', { node: this.name, error });
+        return false;
+      });
+      await clock.sleep(beaten ? heartbeatMs : missedBeatMs);
+    }
   }
 
   async #beat(client: KubeClient, clock: Clock): Promise<void> {

@@ -11,10 +11,14 @@ export const namespaceNames = ['a', 'b'] as const;
 export const firstNodes = 3;
 const mostNodes = 5;
 const images = ['web:1', 'web:2', 'web:3', 'web:4'];
+/** Kinds of workloads, by how often each is meant. */
+const workloadMix: readonly Workload[] = ['deployments', 'deployments', 'deployments', 'deployments', 'replicasets', 'replicationcontrollers'];
 const policies = ['Background', 'Foreground', 'Orphan'] as const;
 
 export type Policy = (typeof policies)[number];
 export type Workload = 'deployments' | 'replicasets' | 'replicationcontrollers';
+/** Headless is none of the API's types, but of people's. */
+export type ServiceType = 'ClusterIP' | 'NodePort' | 'Headless';
 export type NodeLoss = 'lose' | 'crash';
 
 interface At {
@@ -36,9 +40,15 @@ export type Operation = At & (
   | (Of & { do: 'pause'; paused: boolean })
   | (Of & { do: 'set-strategy'; strategy: object; history: number })
   | (Of & { do: 'storm'; times: number })
-  | (Of & { do: 'create-service'; app: string; port: number })
+  | (Of & { do: 'create-service'; app: string; port: number; type: ServiceType })
+  | (Of & { do: 'retype'; type: ServiceType })
   | (Of & { do: 'select'; app: string })
   | (Of & { do: 'delete-service' })
+  /** A config map, owned by others and perhaps by a deployment. */
+  | (Of & { do: 'create-owned' | 'add-owners'; owners: readonly string[]; block: boolean })
+  | (Of & { do: 'delete-owned'; policy: Policy })
+  /** A finalizer, until the world is healed. */
+  | (Of & { do: 'hold'; kind: 'deployments' | 'configmaps' })
   | { do: 'delete-pod'; namespace: string; which: number; graceSeconds: number | undefined }
   | { do: 'relabel-pod'; namespace: string; which: number; app: string }
   | { do: 'create-namespace' | 'delete-namespace'; namespace: string }
@@ -52,8 +62,8 @@ export type Operation = At & (
 
 /** How often each is done, relative to the others. */
 const weights: Record<Operation['do'], number> = {
-  create: 16, scale: 12, delete: 7, 'roll-out': 12, undo: 4, pause: 3, 'set-strategy': 3, storm: 3, 'create-service': 5, select: 3,
-  'delete-service': 2, 'delete-pod': 5, 'relabel-pod': 3, 'create-namespace': 3, 'delete-namespace': 2, 'lose-node': 4, 'remove-node': 2,
+  create: 16, scale: 12, delete: 7, 'roll-out': 12, undo: 4, pause: 3, 'set-strategy': 3, storm: 3, 'create-service': 5, select: 3, retype: 2,
+  'create-owned': 5, 'add-owners': 2, 'delete-owned': 3, hold: 1, 'delete-service': 2, 'delete-pod': 5, 'relabel-pod': 3, 'create-namespace': 3, 'delete-namespace': 2, 'lose-node': 4, 'remove-node': 2,
   'join-node': 2, cordon: 2, uncordon: 2, drain: 2, 'kill-daemon': 3, 'restart-daemon': 2, compact: 1,
 };
 
@@ -69,28 +79,57 @@ export function planOperations(seed: number): Operation[] {
   const count = chance.between(shortestPlan, longestPlan);
   const longestPauseMs = chance.pick(longestPausesMs);
   const operations: Operation[] = [];
+  const known = new Known(chance);
   let atMs = 2000;
   for (let i = 0; i < count; i++) {
     // The first ones make something to work on.
     const what: Operation['do'] = i < 3 || mix.length === 0 ? 'create' : chance.pick(mix);
-    operations.push({ atMs, ...draw(what, chance) } as Operation);
+    operations.push({ atMs, ...draw(what, chance, known) } as Operation);
     atMs += chance.happens(0.3) ? chance.between(0, 100) : chance.between(100, longestPauseMs);
   }
   return operations;
 }
 
-function draw(what: Operation['do'], chance: Chance): object {
+/** Mostly names what an earlier operation has made. */
+class Known {
+  readonly #chance: Chance;
+  readonly #made = new Map<string, Of[]>();
+
+  constructor(chance: Chance) {
+    this.#chance = chance;
+  }
+
+  add(kind: string, one: Of): Of {
+    this.#made.set(kind, [...(this.#made.get(kind) ?? []), one]);
+    return one;
+  }
+
+  pick(kind: string, otherwise: Of): Of {
+    const made = this.#made.get(kind) ?? [];
+    return made.length > 0 && this.#chance.happens(shareKnown) ? this.#chance.pick(made) : otherwise;
+  }
+}
+
+const shareKnown = 0.9;
+const creations = new Set<Operation['do']>(['create', 'create-service', 'create-owned']);
+
+function draw(what: Operation['do'], chance: Chance, known: Known): object {
   const namespace = chance.pick(namespaceNames);
-  const deployment = { namespace, name: `d${chance.between(0, 2)}` };
-  const workload = (): { kind: Workload; namespace: string; name: string } =>
-    chance.happens(0.7)
-      ? { kind: 'deployments', ...deployment }
-      : chance.happens(0.6) ? { kind: 'replicasets', namespace, name: `r${chance.between(0, 1)}` } : { kind: 'replicationcontrollers', namespace, name: 'c0' };
-  const service = { namespace, name: `s${chance.between(0, 1)}` };
+  const named = (kind: string, name: string): Of => (creations.has(what) ? known.add(kind, { namespace, name }) : known.pick(kind, { namespace, name }));
+  const workload = (): Of & { kind: Workload } => {
+    const kind: Workload = chance.pick(workloadMix);
+    const name = { deployments: `d${chance.between(0, 2)}`, replicasets: `r${chance.between(0, 1)}`, replicationcontrollers: 'c0' }[kind];
+    return { kind, ...named(kind, name) };
+  };
+  const deployment = creations.has(what) ? { namespace, name: 'd0' } : known.pick('deployments', { namespace, name: `d${chance.between(0, 2)}` });
+  const service = what === 'create-service' || !creations.has(what) ? named('services', `s${chance.between(0, 1)}`) : { namespace, name: 's0' };
   const app = chance.pick(['d0', 'd1', 'd2', 'r0', 'c0']);
   const image = chance.happens(0.12) ? brokenImage : chance.pick(images);
   const node = `n${chance.between(0, firstNodes - 1)}`;
   const forMs = chance.pick([0, 500, 3000, 20_000]);
+  const type = chance.pick(['ClusterIP', 'ClusterIP', 'NodePort', 'Headless'] as const);
+  const owned = what === 'create-owned' || !creations.has(what) ? named('configmaps', `k${chance.between(0, 4)}`) : { namespace, name: 'k0' };
+  const owners = Array.from({ length: chance.between(1, 2) }, () => chance.pick(['k0', 'k1', 'k2', 'k3', 'k4', 'd0', 'd1']));
   switch (what) {
     case 'create':
       return { do: what, ...workload(), replicas: chance.between(0, 6), image, strategy: chance.happens(0.5) ? drawStrategy(chance) : undefined, minReadySeconds: chance.pick([0, 0, 3]), paused: chance.happens(0.05) };
@@ -109,7 +148,16 @@ function draw(what: Operation['do'], chance: Chance): object {
     case 'storm':
       return { do: what, ...deployment, times: chance.between(5, 30) };
     case 'create-service':
-      return { do: what, ...service, app, port: chance.between(80, 81) };
+      return { do: what, ...service, app, port: chance.between(80, 81), type };
+    case 'retype':
+      return { do: what, ...service, type };
+    case 'create-owned':
+    case 'add-owners':
+      return { do: what, ...owned, owners, block: chance.happens(0.7) };
+    case 'delete-owned':
+      return { do: what, ...owned, policy: chance.pick(policies) };
+    case 'hold':
+      return { do: what, ...(chance.happens(0.5) ? { kind: 'configmaps', ...owned } : { kind: 'deployments', ...deployment }) };
     case 'select':
       return { do: what, ...service, app };
     case 'delete-service':
@@ -165,8 +213,12 @@ function withoutNull(strategy: object): object {
   return Object.fromEntries(Object.entries(strategy).filter(([, value]) => value !== null));
 }
 
-export function serviceOf({ namespace, name, app, port }: Operation & { do: 'create-service' }): Service {
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec: { selector: { app }, ports: [{ port, targetPort: 8080 }] } };
+export function serviceOf({ namespace, name, app, port, type }: Operation & { do: 'create-service' }): Service {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec: { ...typeFields(type), selector: { app }, ports: [{ port, targetPort: 8080 }] } };
+}
+
+export function typeFields(type: ServiceType): { type: string; clusterIP?: string } {
+  return type === 'Headless' ? { type: 'ClusterIP', clusterIP: 'None' } : { type };
 }
 
 /** The plan as text, an operation a line. */

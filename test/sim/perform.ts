@@ -1,10 +1,10 @@
 /** Carries operations out, as a person with kubectl would. */
-import type { Deployment, Pod, ReplicaSet } from '#api/kube/types.ts';
+import type { Deployment, KubeObject, OwnerReference, Pod, ReplicaSet } from '#api/kube/types.ts';
 import { controllerOf } from '#cluster/machinery/owners.ts';
 import * as refs from '#client/kube/resources.ts';
 import type { KubeClient, ResourceRef } from '#client/kube/types.ts';
 import type { Operation } from './operations.ts';
-import { manifestOf, serviceOf } from './operations.ts';
+import { manifestOf, serviceOf, typeFields } from './operations.ts';
 
 /** What operations can do besides requests. */
 export interface Machines {
@@ -19,6 +19,7 @@ export interface Machines {
 }
 
 const workloads: Record<string, ResourceRef> = { deployments: refs.deployments, replicasets: refs.replicaSets, replicationcontrollers: refs.replicationControllers };
+export const holdFinalizer = 'sim.example/hold';
 const stormPauseMs = 40;
 
 /** Resolves with a word on the outcome; rejects as the request did. */
@@ -49,6 +50,16 @@ export async function perform(operation: Operation, client: KubeClient, machines
     case 'select':
       await client.patch(refs.services, operation.name, { type: 'merge', body: { spec: { selector: { app: operation.app } } } }, { namespace: operation.namespace });
       return 'changed';
+    case 'retype':
+      await client.patch(refs.services, operation.name, { type: 'merge', body: { spec: typeFields(operation.type) } }, { namespace: operation.namespace });
+      return 'changed';
+    case 'create-owned':
+    case 'add-owners':
+    case 'delete-owned':
+      return onOwned(client, operation);
+    case 'hold':
+      await client.patch(operation.kind === 'deployments' ? refs.deployments : refs.configMaps, operation.name, { type: 'merge', body: { metadata: { finalizers: [holdFinalizer] } } }, { namespace: operation.namespace });
+      return 'held';
     case 'delete-service':
       await client.delete(refs.services, operation.name, { namespace: operation.namespace });
       return 'deleted';
@@ -101,6 +112,24 @@ async function onMachine(operation: Operation, client: KubeClient, machines: Mac
 async function patchDeployment(client: KubeClient, { namespace, name }: { namespace: string; name: string }, spec: object): Promise<string> {
   await client.patch(refs.deployments, name, { type: 'strategic', body: { spec } }, { namespace });
   return 'changed';
+}
+
+async function onOwned(client: KubeClient, operation: Operation & { do: 'create-owned' | 'add-owners' | 'delete-owned' }): Promise<string> {
+  const { namespace, name } = operation;
+  if (operation.do === 'delete-owned') {
+    await client.delete(refs.configMaps, name, { namespace, propagationPolicy: operation.policy });
+    return 'deleted';
+  }
+  const owners: OwnerReference[] = [];
+  for (const owner of new Set(operation.owners)) {
+    const ref = owner.startsWith('d') ? refs.deployments : refs.configMaps;
+    const found = await client.get<KubeObject>(ref, owner, namespace).catch(() => undefined);
+    if (found) owners.push({ apiVersion: found.apiVersion, kind: found.kind, name: owner, uid: found.metadata.uid ?? '', blockOwnerDeletion: operation.block });
+  }
+  const metadata = { name, namespace, ownerReferences: owners };
+  if (operation.do === 'create-owned') await client.create(refs.configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata });
+  else await client.patch(refs.configMaps, name, { type: 'strategic', body: { metadata: { ownerReferences: owners } } }, { namespace });
+  return `owned by ${owners.map((owner) => owner.name).join(', ') || 'nobody'}`;
 }
 
 /** As `kubectl rollout undo`: the template of the revision before the newest. */

@@ -34,7 +34,7 @@ import { brokenImage, SimNode } from './node.ts';
 import type { Operation } from './operations.ts';
 import { firstNodes, namespaceNames, operationText } from './operations.ts';
 import type { Machines } from './perform.ts';
-import { perform } from './perform.ts';
+import { holdFinalizer, perform } from './perform.ts';
 
 /** After the last operation, before the faults end, in milliseconds. */
 const afterPlanMs = 15_000;
@@ -46,6 +46,7 @@ const quietMs = 90_000;
 /** A daemon that is told to stop has stopped by then. */
 const stopMs = 120_000;
 const healRetryMs = 500;
+const userAttempts = 4;
 
 export interface WorldOptions {
   seed: number;
@@ -137,11 +138,23 @@ class World {
   }
 
   async #perform(operation: Operation): Promise<void> {
-    const outcome = await perform(operation, this.#user, this.#hands()).catch((error: unknown) => {
+    const outcome = await this.#persist(() => perform(operation, this.#user, this.#hands())).catch((error: unknown) => {
       if (!isFault(error)) this.#problems.push(`${operationText(operation)}: ${(error as Error).stack ?? messageOf(error)}`);
       return `failed: ${messageOf(error)}`;
     });
     this.#note(`${operationText(operation)} -> ${outcome}`);
+  }
+
+  /** People try again what did not get through. */
+  async #persist<T>(run: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await run();
+      } catch (error) {
+        if (!isFault(error, 'unavailable') || attempt >= userAttempts) throw error;
+        await this.#clock.sleep(healRetryMs);
+      }
+    }
   }
 
   #hands(): Machines {
@@ -236,6 +249,15 @@ class World {
         await this.#user.patch(refs.deployments, name, { type: 'strategic', body }, { namespace });
       }
     });
+    for (const ref of [refs.configMaps, refs.deployments]) {
+      await this.#untilDone(async () => {
+        const { items } = await this.#user.list<KubeObject>(ref);
+        for (const { metadata: { name = '', namespace, finalizers = [] } } of items) {
+          const others = finalizers.filter((finalizer) => finalizer !== holdFinalizer);
+          if (others.length < finalizers.length) await this.#user.patch(ref, name, { type: 'merge', body: { metadata: { finalizers: others } } }, { namespace });
+        }
+      });
+    }
     this.#note('healed');
   }
 

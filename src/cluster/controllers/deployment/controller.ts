@@ -14,7 +14,7 @@ import { deadlineIn, deploymentStatus } from './status.ts';
 
 /** Deployments worked on at a time. */
 const workers = 5;
-/** When to look again at a deployment whose replica sets do not show yet what was written, in milliseconds. */
+/** When to look again at a deployment where what was written does not show yet, in milliseconds. */
 const unseenMs = 60_000;
 /** Index over deployments: their namespace. */
 const byNamespace = 'deployment-namespace';
@@ -25,12 +25,12 @@ export const deploymentController: ControllerFactory = (context) => {
   const deployments = informers.of<Deployment>(deploymentsRef);
   const sets = informers.of<ReplicaSet>(setsRef);
   const pods = informers.of<Pod>(podsRef);
-  const writes = new OwnWrites(clock);
+  const writes = { deployments: new OwnWrites(clock), sets: new OwnWrites(clock) };
   deployments.addIndex(byNamespace, (deployment) => [deployment.metadata.namespace ?? '']);
   sets.addIndex(setsByNamespace, (set) => [set.metadata.namespace ?? '']);
   pods.addIndex(podsByController, (pod) => [controllerOf(pod)?.uid ?? '']);
   deployments.onChange(({ type, object }) => {
-    if (type === 'DELETED') writes.forget(keyOf(object));
+    if (type === 'DELETED') for (const own of Object.values(writes)) own.forget(keyOf(object));
     queue.add(keyOf(object));
   });
   sets.onChange(({ type, object, old }) => {
@@ -56,26 +56,30 @@ interface Parts {
   deployments: Informer<Deployment>;
   sets: Informer<ReplicaSet>;
   pods: Informer<Pod>;
-  /** Of replica sets, by the deployment's key. */
-  writes: OwnWrites;
+  /** Of deployments and of their sets, both by the deployment's key. */
+  writes: { deployments: OwnWrites; sets: OwnWrites };
 }
 
 async function reconcileDeployment(key: string, context: ControllerContext, { deployments, sets, pods, writes }: Parts): Promise<number | undefined> {
   const { client, clock, log, signal } = context;
   const deployment = deployments.get(key);
   if (!deployment) return undefined;
-  // By sizes older than the ones it gave itself it would let a rollout have too many pods.
-  if (!writes.seenBy(sets, key)) return unseenMs;
+  // By sizes older than the ones it gave itself it would let a rollout have too many pods, and say what it has said already.
+  if (!writes.sets.seenBy(sets, key) || !writes.deployments.seenBy(deployments, key)) return unseenMs;
   const observed = observeDeployment(deployment, sets, pods);
   const plan = planDeployment(observed);
   if (plan.length > 0) log.child(component).debug('plan', { key, plan: printDeploymentPlan(plan) });
-  const outcome = await executeDeployment(context, deployment, plan, (set) => writes.wrote(key, set));
+  const outcome = await executeDeployment(context, deployment, plan, {
+    set: (set) => writes.sets.wrote(key, set),
+    deployment: (changed) => writes.deployments.wrote(key, changed),
+  });
   let status = deploymentStatus(deployment, observed.sets, clock.now());
   if (outcome === 'collision') status = { ...status, collisionCount: (status.collisionCount ?? 0) + 1 };
   if (status !== deployment.status) {
     const { name = '', namespace } = deployment.metadata;
     // Only the status is taken from a patch of the status, so what was written above stays.
-    await client.patch(deploymentsRef, name, { type: 'json', body: [{ op: 'add', path: '/status', value: status }] }, { subresource: 'status', namespace, signal });
+    const patch = { type: 'json', body: [{ op: 'add', path: '/status', value: status }] } as const;
+    writes.deployments.wrote(key, await client.patch<Deployment>(deploymentsRef, name, patch, { subresource: 'status', namespace, signal }));
   }
   return deadlineIn(deployment, clock.now());
 }

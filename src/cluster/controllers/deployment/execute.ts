@@ -10,22 +10,27 @@ import { desiredReplicasAnnotation, maxReplicasAnnotation, revisionAnnotation } 
 
 export const component = 'deployment-controller';
 
+/** Hears of each object as it was written. */
+interface Wrote {
+  set(set: ReplicaSet): void;
+  deployment(deployment: Deployment): void;
+}
+
 /**
  * Carries the plan out, in order. Says `collision` where the new set's name belongs to something else.
- * @param wrote hears of each set as it was written
  */
-export async function executeDeployment(context: ControllerContext, deployment: Deployment, plan: readonly DeploymentOperation[], wrote: (set: ReplicaSet) => void): Promise<'collision' | undefined> {
+export async function executeDeployment(context: ControllerContext, deployment: Deployment, plan: readonly DeploymentOperation[], wrote: Wrote): Promise<'collision' | undefined> {
   // A set that is annotated and scaled in one plan is written in between.
   const written = new Map<string, ReplicaSet>();
   for (const step of plan) {
-    if (step.do === 'note-revision') await noteRevision(context, deployment, step.revision);
+    if (step.do === 'note-revision') wrote.deployment(await noteRevision(context, deployment, step.revision));
     else if (step.do === 'create') {
       const created = await create(context, deployment, step.set);
       if (created === 'collision') return 'collision';
-      wrote(created);
+      wrote.set(created);
     } else if (step.do === 'delete') await remove(context, step.set);
-    else if (step.do === 'annotate' || step.do === 'scale') wrote(await write(context, deployment, step, written));
-    else wrote(await changeOwner(context, deployment, step.set, step.do));
+    else if (step.do === 'annotate' || step.do === 'scale') wrote.set(await write(context, deployment, step, written));
+    else wrote.set(await changeOwner(context, deployment, step.set, step.do));
   }
   return undefined;
 }
@@ -66,11 +71,11 @@ function say(events: ControllerContext['events'], deployment: Deployment, set: s
   events.record(component, deployment, 'Normal', 'ScalingReplicaSet', `Scaled ${to > from ? 'up' : 'down'} replica set ${set} from ${from} to ${to}`);
 }
 
-async function noteRevision({ client, signal }: ControllerContext, deployment: Deployment, revision: string): Promise<void> {
+async function noteRevision({ client, signal }: ControllerContext, deployment: Deployment, revision: string): Promise<Deployment> {
   const { name = '', namespace } = deployment.metadata;
   // By the door of the status: what the controller notes is no new generation of what is wanted.
   const where = { namespace, subresource: 'status', signal };
-  await client.patch(deploymentsRef, name, { type: 'merge', body: { metadata: { annotations: { [revisionAnnotation]: revision } } } }, where);
+  return client.patch<Deployment>(deploymentsRef, name, { type: 'merge', body: { metadata: { annotations: { [revisionAnnotation]: revision } } } }, where);
 }
 
 async function remove({ client, signal }: ControllerContext, { metadata: { name = '', namespace, uid } }: ReplicaSet): Promise<void> {

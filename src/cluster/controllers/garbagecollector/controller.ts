@@ -78,9 +78,10 @@ class GarbageCollector {
     const item = this.#graph.get(uid);
     if (!item) return;
     const owners = await this.#owners.of(item, signal);
-    // It may have changed while owners were asked for; then it comes again.
-    if (this.#graph.get(uid) !== item) return;
-    const plan = planItem(item, owners, this.#graph.dependentsOf(uid));
+    // It may have changed while owners were asked for. Only what `#note` takes for news brings it here again.
+    const newest = this.#graph.get(uid);
+    if (!newest || !sameJson(ownership(newest), ownership(item))) return;
+    const plan = planItem(newest, owners, this.#graph.dependentsOf(uid));
     if (plan.length > 0) log.debug(planText(plan), { controller: 'garbagecollector' });
     for (const operation of plan) await this.#execute(operation);
   }

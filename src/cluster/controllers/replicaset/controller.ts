@@ -5,6 +5,7 @@ import { pods as podsRef } from '#client/kube/resources.ts';
 import { runController } from '#cluster/machinery/controller.ts';
 import { Expectations } from '#cluster/machinery/expectations.ts';
 import { controllerOf } from '#cluster/machinery/owners.ts';
+import { OwnWrites } from '#cluster/machinery/own-writes.ts';
 import { WorkQueue } from '#cluster/machinery/queue.ts';
 import type { ApiObject, Controller, ControllerContext, ControllerFactory, Informer, ObjectChange } from '#cluster/machinery/types.ts';
 import { keyFor, keyOf } from '#cluster/machinery/types.ts';
@@ -16,7 +17,7 @@ import { nextAvailability, planReplicas, printReplicaPlan, replicaStatus } from 
 
 /** Sets worked on at a time. */
 const workers = 8;
-/** When to look again at a set whose creations and deletions have not all been seen, in milliseconds. */
+/** When to look again at a set where what was created, deleted or written has not all been seen, in milliseconds. */
 const unmetMs = 60_000;
 /** Index over sets: the uid of their controller, and the namespace. */
 const byOwner = 'replicaset-owner';
@@ -29,6 +30,7 @@ function replicaController<T extends ApiObject>(context: ControllerContext, kind
   const { clock, signal, log, informers } = context;
   const queue = new WorkQueue({ clock });
   const expectations = new Expectations(clock);
+  const writes = new OwnWrites(clock);
   const sets = informers.of<T>(kind.ref);
   const pods = informers.of<Pod>(podsRef);
   indexPods(pods);
@@ -36,11 +38,14 @@ function replicaController<T extends ApiObject>(context: ControllerContext, kind
   sets.addIndex(byNamespace, (set) => [set.metadata.namespace ?? '']);
   sets.onChange((change) => {
     const key = keyOf(change.object);
-    if (change.type === 'DELETED') expectations.forget(key);
+    if (change.type === 'DELETED') {
+      expectations.forget(key);
+      writes.forget(key);
+    }
     queue.add(key);
   });
   pods.onChange((change) => followPod(change, { kind, sets, queue, expectations }));
-  const reconcile = (key: string): Promise<number | undefined> => reconcileSet(key, { context, kind, sets, pods, expectations });
+  const reconcile = (key: string): Promise<number | undefined> => reconcileSet(key, { context, kind, sets, pods, expectations, writes });
   return {
     name: kind.component,
     run: () => runController({ name: kind.component, queue, workers, synced: [sets.synced, pods.synced], reconcile, signal, log, clock }),
@@ -53,12 +58,15 @@ interface Parts<T extends ApiObject> {
   sets: Informer<T>;
   pods: Informer<Pod>;
   expectations: Expectations;
+  /** Of the sets' status. */
+  writes: OwnWrites;
 }
 
-async function reconcileSet<T extends ApiObject>(key: string, { context, kind, sets, pods, expectations }: Parts<T>): Promise<number | undefined> {
+async function reconcileSet<T extends ApiObject>(key: string, { context, kind, sets, pods, expectations, writes }: Parts<T>): Promise<number | undefined> {
   const { client, clock, log, signal } = context;
   const object = sets.get(key);
   if (!object) return undefined;
+  if (!writes.seenBy(sets, key)) return unmetMs;
   const set = kind.read(object);
   const owner = controllerOf(set)?.uid;
   const siblings = owner === undefined ? [] : sets.byIndex(byOwner, owner).filter((other) => other !== object);
@@ -71,7 +79,8 @@ async function reconcileSet<T extends ApiObject>(key: string, { context, kind, s
   const failure = await executeReplicas({ context, expectations, kind }, set, plan);
   const status = replicaStatus(observed, failure, clock.now());
   if (status !== set.status && set.metadata.deletionTimestamp === undefined) {
-    await client.update(kind.ref, { ...object, status }, { subresource: 'status', name: set.metadata.name, namespace: set.metadata.namespace, signal });
+    const updated = await client.update<T>(kind.ref, { ...object, status }, { subresource: 'status', name: set.metadata.name, namespace: set.metadata.namespace, signal });
+    writes.wrote(key, updated);
   }
   if (failure) throw new Fault('unavailable', `pods of ${set.kind} ${key}: ${failure.message}`);
   const again = nextAvailability(observed, clock.now());
