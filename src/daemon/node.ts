@@ -1,5 +1,7 @@
 import { join } from 'node:path';
-import { httpKubeClient, type HttpKubeClient } from '#client/kube/http.ts';
+import { httpKubeClient } from '#client/kube/http.ts';
+import type { KubeClient } from '#client/kube/types.ts';
+import type { ApiServer } from '#cluster/apiserver/server.ts';
 import type { CertificateAuthority, KeyPair } from '#cluster/apiserver/pki/authority.ts';
 import { startKubelet } from '#cluster/kubelet/start.ts';
 import { startProxy } from '#cluster/proxy/proxy.ts';
@@ -12,7 +14,10 @@ import type { Runtime, Surroundings } from './runtime.ts';
 export interface NodeParts {
   around: Surroundings;
   runtime: Runtime;
-  access: NodeAccess;
+  clients: NodeClients;
+  /** What the node serves with, and the authority of those whom it serves: PEM. */
+  serving: KeyPair;
+  clientCa: string;
   name: string;
   address: string;
   podNetwork: string;
@@ -22,18 +27,23 @@ export interface NodeParts {
   clusterDomain: string;
 }
 
+/** Clients of the API server that speak as the node, and as its Service proxy. */
+export interface NodeClients {
+  kubelet: KubeClient;
+  proxy: KubeClient;
+  close(): void;
+}
+
 export interface NodeAgent {
-  /** Speaks as the node. */
-  client: HttpKubeClient;
+  /** Ends what works with its clients, and them. */
   stop(): Promise<void>;
 }
 
 /** A node's part of a cluster, in this process: kubelet and Service proxy, each by a client of its own. */
 export async function openNode(parts: NodeParts): Promise<NodeAgent> {
-  const { around, runtime, access, name, address } = parts;
-  const client = nodeClient(access, access.kubelet, 'gantry-kubelet');
+  const { around, runtime, clients, serving, name, address } = parts;
   const kubelet = await startKubelet({
-    client,
+    client: clients.kubelet,
     core: { ...runtime, kernel: around.kernel },
     clock: around.clock,
     random: around.random,
@@ -47,23 +57,21 @@ export async function openNode(parts: NodeParts): Promise<NodeAgent> {
     instance: cgroupOf(around.instance),
     clusterDns: [parts.clusterDns],
     clusterDomain: parts.clusterDomain,
-    server: { cert: access.serving.certificate, key: access.serving.key, clientCa: access.ca, host: address, port: 0 },
+    server: { cert: serving.certificate, key: serving.key, clientCa: parts.clientCa, host: address, port: 0 },
   });
-  const proxy = await openProxy(around, access, parts.place, name);
+  const proxy = await openProxy(around, clients.proxy, parts.place, name);
   return {
-    client,
     async stop() {
       proxy.stop();
       await kubelet.stop();
-      client.close();
+      clients.close();
     },
   };
 }
 
 /** The Service proxy of this process's network namespace: a node's, or that of the host in front of its nodes. */
-export async function openProxy(around: Surroundings, access: Pick<NodeAccess, 'server' | 'ca' | 'proxy'>, place: ProxyPlace, nodeName?: string): Promise<{ stop(): void }> {
+export async function openProxy(around: Surroundings, client: KubeClient, place: ProxyPlace, nodeName?: string): Promise<{ stop(): void }> {
   const stopping = new AbortController();
-  const client = nodeClient(access, access.proxy, 'gantry-proxy');
   await startProxy({
     client,
     clock: around.clock,
@@ -74,32 +82,47 @@ export async function openProxy(around: Surroundings, access: Pick<NodeAccess, '
     place,
     signal: stopping.signal,
   });
+  return { stop: () => stopping.abort() };
+}
+
+const nodesGroup = 'system:nodes';
+const userOfNode = (name: string): string => `system:node:${name}`;
+const userOfProxy = 'system:kube-proxy';
+
+/** Of a node that is a process of its own: over HTTPS, by its certificates. */
+export function remoteClients({ server, ca, kubelet, proxy }: NodeAccess): NodeClients {
+  const clients = { kubelet: httpKubeClient({ server, ca, ...kubelet, userAgent: 'gantry-kubelet' }), proxy: httpKubeClient({ server, ca, ...proxy, userAgent: 'gantry-proxy' }) };
   return {
-    stop() {
-      stopping.abort();
-      client.close();
+    ...clients,
+    close() {
+      clients.kubelet.close();
+      clients.proxy.close();
     },
   };
 }
 
-/** A client of the API server with one of the node's certificates. */
-export function nodeClient({ server, ca }: Pick<NodeAccess, 'server' | 'ca'>, identity: KeyPair, userAgent: string): HttpKubeClient {
-  return httpKubeClient({ server, ca, ...identity, userAgent });
+/** Of the node that is in the API server's process: with the same rights, and no bytes between. */
+export function localClients(api: ApiServer, name: string): NodeClients {
+  return { kubelet: api.localClient({ name: userOfNode(name), groups: [nodesGroup] }), proxy: localProxyClient(api), close: () => {} };
+}
+
+export function localProxyClient(api: ApiServer): KubeClient {
+  return api.localClient({ name: userOfProxy, groups: [] });
 }
 
 /** Certificates for a node: as a remote one would, it joins with its own. */
 export async function issueAccess(authority: CertificateAuthority, server: string, name: string, address: string): Promise<NodeAccess> {
-  const names = { commonName: `system:node:${name}`, dnsNames: [name], ipAddresses: [...new Set([address, '127.0.0.1'])] };
   const [kubelet, serving, proxy] = await Promise.all([
-    authority.issueClient({ commonName: `system:node:${name}`, organizations: ['system:nodes'] }),
-    authority.issueServer(names),
-    issueProxy(authority),
+    authority.issueClient({ commonName: userOfNode(name), organizations: [nodesGroup] }),
+    issueServing(authority, name, address),
+    authority.issueClient({ commonName: userOfProxy, organizations: [] }),
   ]);
   return { server, ca: authority.certificate, kubelet, proxy, serving };
 }
 
-export function issueProxy(authority: CertificateAuthority): Promise<KeyPair> {
-  return authority.issueClient({ commonName: 'system:kube-proxy', organizations: [] });
+/** What a node's own server shows to those who connect to it. */
+export function issueServing(authority: CertificateAuthority, name: string, address: string): Promise<KeyPair> {
+  return authority.issueServer({ commonName: userOfNode(name), dnsNames: [name], ipAddresses: [...new Set([address, '127.0.0.1'])] });
 }
 
 /** The host's own address: that of the link with the default route. */

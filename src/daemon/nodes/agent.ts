@@ -8,7 +8,7 @@ import { linuxKernel } from '#sys/linux.ts';
 import { instanceName, parseRoot } from '../config.ts';
 import { lockRoot } from '../lock.ts';
 import { logWriter } from '../log-file.ts';
-import { openNode } from '../node.ts';
+import { openNode, remoteClients } from '../node.ts';
 import { runInBackground } from '../process.ts';
 import { openRuntime, type Surroundings } from '../runtime.ts';
 import { agentLog, readJoin, writeAgent } from './files.ts';
@@ -46,9 +46,10 @@ async function startAgent(root: string, file: JoinFile, log: Logger, stage: (tex
   const podNetwork = await openAgentPods(runtime, file.podCidr);
   stage('joining the cluster');
   const place = { serviceCidr: file.serviceCidr, turned: { sources: `!= ${file.podCidr}`, link: uplink } };
-  const node = await openNode({ ...file, around, runtime, podNetwork, place });
+  const clients = remoteClients(file.access);
+  const node = await openNode({ ...file, around, runtime, clients, serving: file.access.serving, clientCa: file.access.ca, podNetwork, place });
   await startNodeRoutes({
-    client: node.client,
+    client: clients.kubelet,
     clock: around.clock,
     log,
     table: () => kernel.netlinks.open(),
@@ -61,8 +62,8 @@ async function startAgent(root: string, file: JoinFile, log: Logger, stage: (tex
   return {
     ready,
     async stop() {
-      await node.stop();
       stopping.abort();
+      await node.stop();
       await runtime.close();
     },
   };

@@ -8,7 +8,7 @@ import { addressIn, type ClusterNetwork } from '../cluster-network.ts';
 import type { DaemonConfig } from '../config.ts';
 import { clusterDomain, dnsAddress } from '../dns.ts';
 import { cgroupOf, component } from '../names.ts';
-import { hostAddress, issueAccess, issueProxy, openNode, openProxy } from '../node.ts';
+import { hostAddress, issueServing, localClients, localProxyClient, openNode, openProxy } from '../node.ts';
 import type { Runtime, Surroundings } from '../runtime.ts';
 import { AgentNodes } from './agents.ts';
 import { openImageStore, type ImageStore } from './images.ts';
@@ -60,10 +60,8 @@ export async function openNodes(parts: NodesParts & { cluster: Cluster; ground: 
 async function openAgents({ around, runtime, network, cluster }: Parameters<typeof openNodes>[0], agents: AgentNodes, store: ImageStore): Promise<Nodes> {
   const stopping = new AbortController();
   await agents.startMissing();
-  const { authority } = cluster.api;
-  const access = { server: cluster.url, ca: authority.certificate, proxy: await issueProxy(authority) };
   const place = { serviceCidr: network.serviceCidr, turned: { sources: network.clusterCidr, link: nodeBridge(runtime) } };
-  const proxy = await openProxy(around, access, place);
+  const proxy = await openProxy(around, localProxyClient(cluster.api), place);
   const client = cluster.api.localClient(component('routes'));
   await startNodeRoutes({ client, clock: around.clock, log: around.log, table: () => around.kernel.netlinks.open(), clusterCidr: network.clusterCidr, signal: stopping.signal });
   agents.close = async () => {
@@ -78,10 +76,13 @@ async function openAgents({ around, runtime, network, cluster }: Parameters<type
 async function openOwnNode({ around, runtime, cluster, network, ground }: Parameters<typeof openNodes>[0]): Promise<Nodes> {
   const name = ground.roster.nodes[0]?.name ?? '';
   const address = hostAddress(around) ?? addressIn(network.clusterCidr, 1);
+  const { authority } = cluster.api;
   const node = await openNode({
     around,
     runtime,
-    access: await issueAccess(cluster.api.authority, cluster.url, name, address),
+    clients: localClients(cluster.api, name),
+    serving: await issueServing(authority, name, address),
+    clientCa: authority.certificate,
     name,
     address,
     podNetwork: ground.podNetwork ?? '',
