@@ -16,6 +16,8 @@ export interface Libc {
   umount2(target: string, flags: number): number;
   /** umount2 on a thread of Node's pool; the errno is lost. */
   umount2Aside(target: string, flags: number): Promise<number>;
+  /** mount, in the same way. */
+  mountAside(source: string, target: string, type: string, flags: number, data: string): Promise<number>;
   unshare(flags: number): number;
   setns(fd: number, type: number): number;
   sethostname(name: string, length: number): number;
@@ -70,7 +72,7 @@ export interface Libc {
 
 // Where the C name is another, or where the call goes by number because older C libraries lack it (numbers
 // from 424 up are the same on every architecture).
-const signatures: Record<Exclude<keyof Libc, 'umount2Aside'>, [result: string, args: string[], symbol?: string, number?: number]> = {
+const signatures: Record<Exclude<keyof Libc, 'umount2Aside' | 'mountAside'>, [result: string, args: string[], symbol?: string, number?: number]> = {
   mount: ['int', ['str', 'str', 'str', 'ulong', 'str']],
   umount2: ['int', ['str', 'int']],
   unshare: ['int', ['int']],
@@ -142,10 +144,15 @@ function bindAll(): Libc {
       functions[name] = (...values: unknown[]) => call(number, ...values);
     }
   }
-  const umount2 = functions['umount2'] as { async(target: string, flags: number, done: (error: Error | null, result: number) => void): void };
-  functions['umount2Aside'] = (target: string, flags: number) =>
-    new Promise<number>((resolve, reject) => umount2.async(target, flags, (error, result) => (error ? reject(error) : resolve(result))));
+  functions['umount2Aside'] = aside(functions['umount2']);
+  functions['mountAside'] = aside(functions['mount']);
   return functions as unknown as Libc;
+}
+
+/** The function on a thread of Node's pool. */
+function aside(bound: unknown): (...values: unknown[]) => Promise<number> {
+  const call = bound as { async(...values: unknown[]): void };
+  return (...values) => new Promise((resolve, reject) => call.async(...values, (error: Error | null, result: number) => (error ? reject(error) : resolve(result))));
 }
 
 /** The errno that the last failed call left; read it before anything else runs. */

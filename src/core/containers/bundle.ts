@@ -1,5 +1,5 @@
 /** The directory of one container: the OCI configuration and what conmon and the runtime write beside it. */
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RuntimeConfig } from '#api/oci/runtime.ts';
 import { codeOf } from '#lib/errors.ts';
@@ -25,10 +25,6 @@ export function bundleAt(directory: string): Bundle {
 export function writeBundle(bundle: Bundle, config: RuntimeConfig): void {
   mkdirSync(bundle.directory, { recursive: true, mode: 0o700 });
   writeFileSync(join(bundle.directory, 'config.json'), JSON.stringify(config));
-}
-
-export function removeBundle(bundle: Bundle): void {
-  rmSync(bundle.directory, { recursive: true, force: true });
 }
 
 /** The exit status that conmon left, with its time; undefined while there is none. */

@@ -1,5 +1,4 @@
 /** Containers under conmon: the life cycle. Calls that change one container's state are serial; waiting is not. */
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeyedMutex } from '#lib/async.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -8,7 +7,7 @@ import type { Logger } from '#lib/log.ts';
 import type { Records } from '#core/store/records.types.ts';
 import type { CgroupLimits, CgroupUsage } from '#sys/cgroup/types.ts';
 import type { Kernel } from '#sys/types.ts';
-import { bundleAt, readExit, readOomMark, readPid, removeBundle, writeBundle } from './bundle.ts';
+import { bundleAt, readExit, readOomMark, readPid, writeBundle } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
 import { defaultCapabilities } from './capabilities.ts';
 import { resizeTerminal } from './conmon/control.ts';
@@ -63,7 +62,7 @@ export class ConmonContainers implements Containers {
       const bundle = this.bundleOf(spec.id);
       const config = buildConfig(spec, record.cgroup, this.parts.host);
       const filterKey = this.#filters.apply(config);
-      removeBundle(bundle);
+      await this.parts.kernel.files.removeTree(bundle.directory);
       writeBundle(bundle, config);
       const [spawned, stored] = await Promise.allSettled([this.#spawn(spec, bundle), this.parts.records.put(record)]);
       if (spawned.status === 'rejected' || stored.status === 'rejected') {
@@ -261,8 +260,7 @@ export class ConmonContainers implements Containers {
     // Of one that ended, and left no process behind, the runtime has nothing but the files that go below.
     if (!record.exit || kernel.cgroups.processes(record.cgroup).length > 0) await runtime.delete(record.id);
     if (kernel.cgroups.exists(record.cgroup)) await kernel.cgroups.remove(record.cgroup);
-    removeBundle(bundle);
-    rmSync(join(this.parts.paths.runtimeRoot, record.id), { recursive: true, force: true });
+    await Promise.all([bundle.directory, join(this.parts.paths.runtimeRoot, record.id)].map((path) => kernel.files.removeTree(path)));
     await records.delete(record.id);
   }
 

@@ -1,5 +1,5 @@
 /** Sandboxes as files below a root: `<root>/<id>/{net,ipc,uts}` pinned namespaces, `shm` a tmpfs. */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { KeyedMutex } from '#lib/async.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -67,7 +67,7 @@ class PinnedSandboxes implements Sandboxes {
         this.#make(record);
         return shown(await this.#records.put(record));
       } catch (error) {
-        this.#unmake(spec.id);
+        await this.#unmake(spec.id);
         throw error;
       }
     });
@@ -88,18 +88,23 @@ class PinnedSandboxes implements Sandboxes {
     pin('net', netPath, { sysctls: { ...networkSysctls, ...net } });
     pin('ipc', ipcPath, { sysctls: ipc });
     pin('uts', utsPath, spec.hostname === undefined ? {} : { hostname: spec.hostname });
-    if (shmPath && !mounts.list().some((entry) => entry.target === shmPath)) {
-      mkdirSync(shmPath, { recursive: true });
+    // a directory that is not there yet has nothing on it
+    if (shmPath && (mkdirSync(shmPath, { recursive: true }) !== undefined || !mounts.list().some((entry) => entry.target === shmPath))) {
       mounts.mount('shm', shmPath, 'tmpfs', ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${spec.shmSize ?? defaultShmSize}`]);
     }
   }
 
-  #unmake(id: string): void {
-    const { namespaces, mounts } = this.#options.kernel;
+  async #unmake(id: string): Promise<void> {
+    const { files, namespaces, mounts } = this.#options.kernel;
     const directory = join(this.#options.root, id);
-    for (const kind of ['net', 'ipc', 'uts']) namespaces.unpin(join(directory, kind));
-    mounts.unmountTree(directory);
-    rmSync(directory, { recursive: true, force: true });
+    await Promise.all(['net', 'ipc', 'uts'].map((kind) => namespaces.unpinAside(join(directory, kind))));
+    try {
+      await mounts.unmountAside(join(directory, 'shm'), { detach: true });
+    } catch (error) {
+      // a sandbox without a tmpfs, or what is left of one
+      if (!isFault(error, 'invalid', 'not-found')) throw error;
+    }
+    await files.removeTree(directory);
   }
 
   get(id: string): Sandbox | undefined {
@@ -114,7 +119,7 @@ class PinnedSandboxes implements Sandboxes {
   remove(id: string): Promise<void> {
     return this.#mutex.run(id, async () => {
       if (!this.#records.get(id)) return;
-      this.#unmake(id);
+      await this.#unmake(id);
       await this.#records.delete(id);
     });
   }
@@ -122,7 +127,7 @@ class PinnedSandboxes implements Sandboxes {
   async recover(): Promise<void> {
     const { root, log } = this.#options;
     for (const name of readdirSync(root)) {
-      if (!this.#records.get(name)) this.#unmake(name);
+      if (!this.#records.get(name)) await this.#unmake(name);
     }
     for (const record of this.#records.list()) {
       try {

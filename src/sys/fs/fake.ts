@@ -1,5 +1,5 @@
 import { Fault } from '#lib/errors.ts';
-import { closeSync, constants, existsSync, lstatSync, lutimesSync, openSync, readlinkSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, lstatSync, lutimesSync, openSync, readlinkSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoFault, faulting } from '../errno.ts';
 import type { Files } from './types.ts';
@@ -65,6 +65,8 @@ export function fakeFiles(): FakeFiles {
       calls.push(`sync ${path}`);
       faulting(`sync the directory ${path}`, () => closeSync(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)));
     },
+    // at once, so that a world with a clock of its own stays in step
+    removeTree: async (path) => faulting(`remove ${path}`, () => rmSync(path, { recursive: true, force: true })),
     space: (path) => {
       faulting(`look up the space of ${path}`, () => lstatSync(path));
       return { total: 100 * 2 ** 30, free: 50 * 2 ** 30, available: 40 * 2 ** 30 };

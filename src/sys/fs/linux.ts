@@ -1,6 +1,7 @@
 import { Fault } from '#lib/errors.ts';
 import { closeSync, constants, fsyncSync, openSync, statfsSync } from 'node:fs';
-import { errnoFault, errnoOf, faulting } from '../errno.ts';
+import { rm } from 'node:fs/promises';
+import { errnoFault, errnoOf, faulting, nodeFault } from '../errno.ts';
 import { check, lastErrno, libc } from '../libc.ts';
 import type { Files } from './types.ts';
 
@@ -49,6 +50,13 @@ export function linuxFiles(): Files {
           closeSync(fd);
         }
       }),
+    removeTree: async (path) => {
+      try {
+        await rm(path, { recursive: true, force: true });
+      } catch (error) {
+        throw nodeFault(error, `remove ${path}`);
+      }
+    },
     space: (path) => {
       const { bsize, blocks, bfree, bavail } = faulting(`look up the space of ${path}`, () => statfsSync(path));
       return { total: blocks * bsize, free: bfree * bsize, available: bavail * bsize };

@@ -1,6 +1,6 @@
 import { isFault } from '#lib/errors.ts';
 import assert from 'node:assert/strict';
-import { constants, lstatSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { constants, existsSync, lstatSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -89,6 +89,15 @@ export function filesSuite(name: string, make: () => Files): void {
       files.rename(at('b'), at('c'), 'no-replace');
       assert.deepEqual(readdirSync(join(top, 'root')).sort(), ['a', 'c']);
       assert.throws(() => files.rename(at('c'), at('none'), 'exchange'), (error) => isFault(error, 'not-found'));
+    });
+
+    it('removes a tree, and does not mind that it is gone', async () => {
+      mkdirSync(join(top, 'tree/below'), { recursive: true });
+      writeFileSync(join(top, 'tree/below/file'), '');
+      symlinkSync(top, join(top, 'tree/link'));
+      await files.removeTree(join(top, 'tree'));
+      await files.removeTree(join(top, 'tree'));
+      assert.deepEqual([existsSync(join(top, 'tree')), existsSync(top)], [false, true]);
     });
 
     it('knows the space of a file system, and syncs directories only', () => {

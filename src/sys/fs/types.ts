@@ -18,6 +18,8 @@ export interface Files {
   /** rename with RENAME_EXCHANGE or RENAME_NOREPLACE. */
   rename(from: string, to: string, how: 'exchange' | 'no-replace'): void;
   syncDirectory(path: string): void;
+  /** Removes a file, or a directory with all in it, on another thread; absent is fine. */
+  removeTree(path: string): Promise<void>;
   /** statfs(2): bytes. */
   space(path: string): { total: number; free: number; available: number };
   close(fd: number): void;

@@ -54,5 +54,5 @@ export function fakeMounts(exists: (path: string) => boolean = () => true): Fake
     return found.length;
   };
 
-  return { calls, mount, unmount, unmountAside: async (target) => unmount(target), unmountTree, list: () => entries.map((entry) => ({ ...entry, options: [...entry.options] })) };
+  return { calls, mount, mountAside: async (...words) => mount(...words), unmount, unmountAside: async (target) => unmount(target), unmountTree, list: () => entries.map((entry) => ({ ...entry, options: [...entry.options] })) };
 }

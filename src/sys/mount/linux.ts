@@ -20,7 +20,7 @@ const MOUNT_ATTR_RDONLY = 1n;
 const dataLimitBytes = 4095;
 
 export function linuxMounts(): Mounts {
-  return { mount, unmount, unmountAside, list, unmountTree };
+  return { mount, mountAside, unmount, unmountAside, list, unmountTree };
 }
 
 function mount(source: string, target: string, type: string, options: readonly string[] = []): void {
@@ -29,6 +29,13 @@ function mount(source: string, target: string, type: string, options: readonly s
   const whole = { source, target, type, what };
   if (type === 'overlay' && Buffer.byteLength(parsed.data) > dataLimitBytes) withShortLayers(parsed.data, what, (data) => mountParsed(whole, { ...parsed, data }));
   else mountParsed(whole, parsed);
+}
+
+async function mountAside(source: string, target: string, type: string, options: readonly string[] = []): Promise<void> {
+  const { flags, data, propagation } = parseOptions(options);
+  const simple = (flags & (MS.BIND | MS.REMOUNT)) === 0 && propagation.length === 0 && Buffer.byteLength(data) <= dataLimitBytes;
+  // one that fails is asked again here, for its reason
+  if (!simple || (await libc().mountAside(source, target, type, flags, data)) !== 0) mount(source, target, type, options);
 }
 
 function mountParsed(mount: { source: string; target: string; type: string; what: string }, parsed: ParsedOptions): void {
@@ -75,9 +82,10 @@ function unmount(target: string, options: { detach?: boolean } = {}): void {
   throw errnoOf(fault) === 'EINVAL' ? errnoFault(errno, `unmount ${target}`, 'it is not a mount') : fault;
 }
 
-async function unmountAside(target: string): Promise<void> {
+async function unmountAside(target: string, options: { detach?: boolean } = {}): Promise<void> {
+  const flags = UMOUNT_NOFOLLOW | (options.detach ? MNT_DETACH : 0);
   // one that fails is asked again here, for its reason
-  if ((await libc().umount2Aside(target, UMOUNT_NOFOLLOW)) !== 0) unmount(target);
+  if ((await libc().umount2Aside(target, flags)) !== 0) unmount(target, options);
 }
 
 function list(): MountEntry[] {

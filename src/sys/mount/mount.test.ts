@@ -83,6 +83,10 @@ onLinuxAsRoot('overlay mounts', () => {
     }
   });
 
+  it('says why it could not mount on another thread', async () => {
+    await assert.rejects(linuxMounts().mountAside('tmpfs', '/no/such/place', 'tmpfs'), (error) => isFault(error, 'not-found') && error.message.includes('/no/such/place'));
+  });
+
   it('refuses options that the kernel would cut, and links as targets of unmount', () => {
     const mounts = linuxMounts();
     const top = mkdtempSync(join(tmpdir(), 'gantry-overlay-'));

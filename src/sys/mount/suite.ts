@@ -38,6 +38,14 @@ export function mountsSuite(name: string, make: () => Mounts): void {
       assert.equal(entry(target), undefined);
     });
 
+    it('mounts on another thread', async () => {
+      const target = directory('aside');
+      await mounts.mountAside('tmpfs', target, 'tmpfs', ['noexec', 'size=64k']);
+      assert.ok(entry(target)?.options.includes('noexec'));
+      await mounts.mountAside(target, directory('bound'), '', ['bind', 'ro']);
+      assert.ok(entry(join(top, 'bound'))?.options.includes('ro'));
+    });
+
     it('makes a bind mount read-only without touching its source', () => {
       const source = directory('source');
       mounts.mount('tmpfs', source, 'tmpfs');

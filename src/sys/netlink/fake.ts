@@ -93,8 +93,8 @@ class FakeNetlink implements Netlink {
     return this.#world.links.map((link) => ({ ...link }));
   }
 
-  link(name: string): Link | undefined {
-    return this.links().find((link) => link.name === checkName(name));
+  link(wanted: string | number): Link | undefined {
+    return this.links().find(({ name, index }) => (typeof wanted === 'number' ? index === wanted : name === checkName(wanted)));
   }
 
   createBridge(name: string, options: { mtu?: number; mac?: string } = {}): void {

@@ -87,6 +87,10 @@ export function namedLink(name: string): Buffer {
   return Buffer.concat([header(), attribute(IFLA.IFNAME, zString(checkName(name)))]);
 }
 
+export function indexedLink(index: number): Buffer {
+  return header({ index });
+}
+
 export function allLinks(): Buffer {
   return header();
 }

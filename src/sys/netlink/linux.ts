@@ -26,9 +26,10 @@ class LinuxNetlink implements Netlink {
     return this.#socket.dump(links.RTM_GETLINK, links.allLinks(), 'list links').map((message) => links.decodeLink(message.payload));
   }
 
-  link(name: string): Link | undefined {
+  link(link: string | number): Link | undefined {
     try {
-      const [message] = this.#socket.request(links.RTM_GETLINK, 0, links.namedLink(name), `look up link ${name}`);
+      const wanted = typeof link === 'number' ? links.indexedLink(link) : links.namedLink(link);
+      const [message] = this.#socket.request(links.RTM_GETLINK, 0, wanted, `look up link ${link}`);
       return message && links.decodeLink(message.payload);
     } catch (error) {
       if (isFault(error, 'not-found')) return undefined;

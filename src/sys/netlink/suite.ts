@@ -35,6 +35,7 @@ export function netlinksSuite(name: string, make: () => NetlinksUnderTest): void
     it('starts with the loopback alone, which is up', () => {
       assert.deepEqual(net.links().map((link) => [link.name, link.up]), [['lo', true]]);
       assert.equal(net.link('absent'), undefined);
+      assert.equal(net.link(12345), undefined);
     });
 
     it('joins two namespaces with a veth pair on a bridge', () => {
@@ -45,6 +46,7 @@ export function netlinksSuite(name: string, make: () => NetlinksUnderTest): void
       const bridge = net.link('br0');
       const near = net.link('veth0');
       const far = peerSide().link('eth0');
+      assert.equal(net.link(near?.index ?? 0)?.name, 'veth0');
       assert.deepEqual([bridge?.kind, bridge?.mtu, bridge?.mac, bridge?.up], ['bridge', 1400, '02:42:00:00:00:01', true]);
       assert.deepEqual([near?.kind, near?.master, near?.up, near?.peerIndex], ['veth', bridge?.index, true, far?.index]);
       assert.deepEqual([far?.mac, far?.mtu, far?.up], ['02:42:0a:00:00:02', 1400, false]);

@@ -6,7 +6,8 @@ export interface Netlinks {
 
 export interface Netlink {
   links(): Link[];
-  link(name: string): Link | undefined;
+  /** By its name or index. */
+  link(link: string | number): Link | undefined;
   createBridge(name: string, options?: { mtu?: number; mac?: string }): void;
   /** A veth pair; the peer is made inside `peer.namespace` (a pinned path) under its final name. */
   createVeth(name: string, peer: { name: string; namespace?: string; mac?: string }, options?: { mtu?: number }): void;

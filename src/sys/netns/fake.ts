@@ -54,6 +54,10 @@ class Fake implements FakeNamespaces {
     this.pinned.set(path, { kind, hostname, sysctls });
   }
 
+  async unpinAside(path: string): Promise<void> {
+    this.unpin(path);
+  }
+
   unpin(path: string): void {
     this.calls.push(`unpin ${path}`);
     if (this.pinned.delete(path)) this.#dropped(path);

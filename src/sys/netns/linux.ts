@@ -1,5 +1,6 @@
 import { Fault, isFault } from '#lib/errors.ts';
 import { closeSync, constants, openSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import type { Poller } from '../epoll/poller.ts';
 import { sharedPoller } from '../epoll/poller.ts';
 import { errnoOf, faulting } from '../errno.ts';
@@ -24,6 +25,7 @@ export function linuxNamespaces(poller: Poller = sharedPoller()): NetNamespaces 
   return {
     pin,
     unpin,
+    unpinAside,
     isPinned,
     within,
     listen: (path, protocol, address, port) => at(path, () => listenInet(protocol, address, port)),
@@ -60,6 +62,16 @@ function unpin(path: string): void {
     if (!isFault(error, 'not-found') && errnoOf(error) !== 'EINVAL') throw error;
   }
   faulting(`remove ${path}`, () => rmSync(path, { force: true }));
+}
+
+async function unpinAside(path: string): Promise<void> {
+  try {
+    await linuxMounts().unmountAside(path, { detach: true });
+  } catch {
+    // whatever it was: what cannot be let go there cannot be here either, which says why
+    unpin(path);
+  }
+  await rm(path, { force: true });
 }
 
 function isPinned(path: string): boolean {

@@ -44,7 +44,7 @@ export function namespacesSuite(name: string, make: () => NamespacesUnderTest): 
       return socket.port;
     };
 
-    it('pins each kind until it is let go', () => {
+    it('pins each kind until it is let go', async () => {
       for (const kind of ['net', 'ipc', 'uts'] as const) {
         const path = join(top, 'a');
         assert.equal(namespaces.isPinned(path), false);
@@ -55,6 +55,10 @@ export function namespacesSuite(name: string, make: () => NamespacesUnderTest): 
         namespaces.unpin(path);
         assert.equal(namespaces.isPinned(path), false);
         namespaces.unpin(path);
+        namespaces.pin(kind, path);
+        await namespaces.unpinAside(path);
+        assert.equal(namespaces.isPinned(path), false);
+        await namespaces.unpinAside(path);
       }
     });
 

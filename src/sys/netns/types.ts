@@ -9,6 +9,8 @@ export interface NetNamespaces {
   pin(kind: PinnedKind, path: string, options?: { hostname?: string; sysctls?: Readonly<Record<string, string>> }): void;
   /** Lets go of a pinned namespace and removes the file; absent is fine. */
   unpin(path: string): void;
+  /** `unpin` on another thread: letting go of a mount waits for the kernel. */
+  unpinAside(path: string): Promise<void>;
   isPinned(path: string): boolean;
   /**
    * Runs a synchronous `fn` inside the network namespace at `path` (`/proc/PID/ns/net` too) and comes back.

@@ -148,6 +148,6 @@ function readEnd(path: string, limit: number): string {
   }
 }
 
-export function removeLogs(node: NodeContext, namespace: string, name: string, uid: string): void {
-  rmSync(podLogDirectory(node, namespace, name, uid), { recursive: true, force: true });
+export async function removeLogs(node: NodeContext, namespace: string, name: string, uid: string): Promise<void> {
+  await node.core.kernel.files.removeTree(podLogDirectory(node, namespace, name, uid));
 }

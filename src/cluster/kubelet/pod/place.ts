@@ -16,9 +16,10 @@ import { ensureSandbox, releaseSandbox } from './sandbox.ts';
 /** Makes what is missing: sandbox with network, files, volumes. */
 export async function prepareNode(node: NodeContext, pod: Pod, volumes: PodVolumes, facts: PodFacts): Promise<void> {
   weighPod(node, pod);
-  const address = await ensureSandbox(node, pod);
-  writePodFiles(join(podDirectory(node, pod.metadata.uid!), 'etc'), pod, address, node.nodeName, node);
-  await volumes.setUp(pod, { ...facts, podIp: address });
+  const placed = ensureSandbox(node, pod).then((address) => writePodFiles(join(podDirectory(node, pod.metadata.uid!), 'etc'), pod, address, node.nodeName, node));
+  // tokens come from the API server meanwhile
+  const results = await Promise.allSettled([placed, volumes.setUp(pod, facts)]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
 /** Containers share what their pod's group gets: without a weight of its own all pods would get the same. */
@@ -37,8 +38,8 @@ export function releaseNode(node: NodeContext, uid: string): Promise<void> {
 export async function tearDownNode(node: NodeContext, pod: Pod, volumes: PodVolumes): Promise<void> {
   const { uid, namespace, name } = pod.metadata;
   await clearNode(node, uid!);
-  volumes.tearDown(uid!);
-  removeLogs(node, namespace!, name!, uid!);
+  volumes.forget();
+  await removeLogs(node, namespace!, name!, uid!);
 }
 
 /** Removes containers, sandbox, cgroup and directory of a pod that may be known by its uid alone. */
@@ -49,7 +50,7 @@ export async function clearNode(node: NodePlace, uid: string): Promise<void> {
   await releaseSandbox(node, uid);
   const cgroup = podCgroup(node, uid);
   if (node.core.kernel.cgroups.exists(cgroup)) await node.core.kernel.cgroups.remove(cgroup);
-  removePodDirectory(node, uid);
+  await removePodDirectory(node, uid);
 }
 
 export function somethingLeft(node: NodeContext, uid: string): boolean {

@@ -1,9 +1,64 @@
-/** Writes a pod's status, where it differs from what the API has. */
+/** Writes a pod's status, where it differs from what the API has; the newest one, beside what else is done for the pod. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodStatus } from '#api/kube/types.ts';
 import { isFault } from '#lib/errors.ts';
 import { pods } from '#client/kube/resources.ts';
 import type { NodeContext } from '../types.ts';
+
+/**
+ * The statuses of one pod, told one after the other. What is told while a write is under way is written next; of several
+ * such only the newest.
+ */
+export class StatusReporter {
+  readonly #node: NodeContext;
+  readonly #settled: (error?: unknown) => void;
+  #next: { pod: Pod; status: PodStatus } | undefined;
+  #written: PodStatus | undefined;
+  #told: PodStatus | undefined;
+  #writing: Promise<void> | undefined;
+  /** Of the last write. */
+  #failure: unknown;
+
+  /** `settled` hears how each write went: with the error, where it failed and another is to be told. */
+  constructor(node: NodeContext, settled: (error?: unknown) => void) {
+    this.#node = node;
+    this.#settled = settled;
+  }
+
+  /** The newest that was told, written or not. */
+  get told(): PodStatus | undefined {
+    return this.#told;
+  }
+
+  /** `pod` is what `status` was made for. */
+  tell(pod: Pod, status: PodStatus): void {
+    this.#told = status;
+    this.#next = { pod, status };
+    this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+  }
+
+  /** Resolves when nothing is under way; rejects where the newest could not be written. */
+  async written(): Promise<void> {
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure as Error;
+  }
+
+  async #write(): Promise<void> {
+    // lets the tellings of one moment become one
+    await Promise.resolve();
+    while (this.#next) {
+      const { pod, status } = this.#next;
+      this.#next = undefined;
+      try {
+        this.#written = await reportStatus(this.#node, pod, status, this.#written);
+        this.#failure = undefined;
+      } catch (error) {
+        this.#failure = error;
+      }
+      this.#settled(this.#failure);
+    }
+  }
+}
 
 /** The pod with what was reported last: the object that the watch has given may be older. */
 export function withReported(pod: Pod, reported: PodStatus | undefined): Pod {
@@ -14,7 +69,7 @@ export function withReported(pod: Pod, reported: PodStatus | undefined): Pod {
 }
 
 /** Returns what the API has now of it. A pod that is gone is no failure. */
-export async function reportStatus(node: NodeContext, pod: Pod, status: PodStatus, before: PodStatus | undefined): Promise<PodStatus> {
+async function reportStatus(node: NodeContext, pod: Pod, status: PodStatus, before: PodStatus | undefined): Promise<PodStatus> {
   if (before ? isDeepStrictEqual(before, status) : holds(pod.status, status)) return status;
   const { name, namespace, uid } = pod.metadata;
   // A strategic patch leaves other writers' conditions alone. Fields that are over must be named.

@@ -1,5 +1,5 @@
 /** The worker of one pod: observe, plan, execute, report; one turn after the other. */
-import type { Container, Pod, PodStatus } from '#api/kube/types.ts';
+import type { Container, Pod } from '#api/kube/types.ts';
 import { Backoff } from '#lib/backoff.ts';
 import type { Timer } from '#lib/clock.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
@@ -15,7 +15,7 @@ import type { Failure, Observation } from './observed.ts';
 import { describePlan, graceOf, planPod } from './plan.ts';
 import type { Operation } from './plan.ts';
 import { refusalOf } from './refuse.ts';
-import { reportStatus, withReported } from './report.ts';
+import { StatusReporter, withReported } from './report.ts';
 import { podAddress } from './sandbox.ts';
 import { prepareNode, releaseNode, somethingLeft, tearDownNode } from './place.ts';
 import { podStatus } from './status.ts';
@@ -32,6 +32,7 @@ export class PodWorker {
   readonly #volumes: PodVolumes;
   readonly #containers: PodContainers;
   readonly #onFinished: () => void;
+  readonly #reporter: StatusReporter;
   readonly #failures = new Map<string, Failure>();
   /** Aborts what takes long (pulls) when the pod is to go. */
   readonly #ending = new AbortController();
@@ -40,7 +41,6 @@ export class PodWorker {
   #prepared = false;
   #finished = false;
   #refusal: { reason: string; message: string } | undefined;
-  #reported: PodStatus | undefined;
   #nextRefresh = 0;
   #rung = true;
   #running: Promise<void> | undefined;
@@ -56,6 +56,8 @@ export class PodWorker {
     this.#pod = pod;
     this.#objects = objects;
     this.#volumes = new PodVolumes(node, objects);
+    // An API server that cannot be reached does not keep containers from running.
+    this.#reporter = new StatusReporter(node, (error) => (error === undefined ? this.#trouble.reset() : this.#again('the status of a pod could not be written', error)));
     this.#containers = new PodContainers(node, () => this.#pod, () => this.wake());
     this.#refusal = refusalOf(pod);
     if (this.#refusal) node.recorder.pod(pod, 'Warning', this.#refusal.reason, this.#refusal.message);
@@ -97,6 +99,7 @@ export class PodWorker {
     this.#ending.abort();
     this.#containers.forget();
     await this.#running;
+    await this.#reporter.written().catch(() => {});
   }
 
   async #turns(): Promise<void> {
@@ -130,21 +133,21 @@ export class PodWorker {
       return;
     }
     const seen = this.#observe();
-    const plan = planPod(withReported(this.#pod, this.#reported), seen);
+    const plan = planPod(withReported(this.#pod, this.#reporter.told), seen);
     if (this.#gone && plan.operations.length === 0 && !seen.anything) {
       this.#finished = true;
       this.#onFinished();
       return;
     }
     if (plan.operations.length > 0) this.#node.log.debug('plan', { pod: this.#name, plan: describePlan(plan) });
-    if (!plan.operations.some((operation) => operation.type === 'finish')) await this.#tell(seen);
+    if (!plan.operations.some((operation) => operation.type === 'finish')) this.#tell(seen);
     for (const operation of plan.operations) {
       if (this.#stopped) return;
       if (!(await this.#execute(operation))) break;
       this.#rung = true;
     }
     await this.#refreshVolumes();
-    if (plan.operations.length > 0 && !this.#finished) await this.#tell(this.#observe());
+    if (plan.operations.length > 0 && !this.#finished) this.#tell(this.#observe());
     if (plan.wakeAt !== undefined) this.#wakeAt(plan.wakeAt);
   }
 
@@ -228,7 +231,8 @@ export class PodWorker {
         return;
       case 'tear-down':
         await this.#containers.settled();
-        await this.#report(this.#observe());
+        this.#tell(this.#observe());
+        await this.#reporter.written();
         await tearDownNode(this.#node, this.#pod, this.#volumes);
         this.#prepared = false;
         return;
@@ -262,19 +266,9 @@ export class PodWorker {
     this.#wakeAt(this.#nextRefresh);
   }
 
-  /** An API server that cannot be reached does not keep containers from running. */
-  async #tell(seen: Observation): Promise<void> {
-    try {
-      await this.#report(seen);
-      this.#trouble.reset();
-    } catch (error) {
-      this.#again('the status of a pod could not be written', error);
-    }
-  }
-
-  async #report(seen: Observation): Promise<void> {
+  #tell(seen: Observation): void {
     if (this.#gone) return;
-    const basis = withReported(this.#pod, this.#reported);
-    this.#reported = await reportStatus(this.#node, basis, podStatus(basis, seen), this.#reported);
+    const basis = withReported(this.#pod, this.#reporter.told);
+    this.#reporter.tell(basis, podStatus(basis, seen));
   }
 }

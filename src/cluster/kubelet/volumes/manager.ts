@@ -1,5 +1,5 @@
 /** All volumes of a pod: where they are, setting up, refreshing, safe sub-paths, and taking all away. */
-import { chmodSync, closeSync, constants, fstatSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod, Volume, VolumeMount } from '#api/kube/types.ts';
 import { codeOf, Fault, isFault, messageOf } from '#lib/errors.ts';
@@ -121,9 +121,8 @@ export class PodVolumes {
     return files.openInRoot(root, subPath, openPath);
   }
 
-  /** Removes all directories and mounts of the pod. */
-  tearDown(uid: string): void {
-    removePodDirectory(this.#node, uid);
+  /** Their directories are gone: they are to be set up again. */
+  forget(): void {
     this.#paths.clear();
   }
 }
@@ -138,9 +137,11 @@ function makeDirectory(path: string, mode: number): void {
   }
 }
 
-export function removePodDirectory(node: NodePlace, uid: string): void {
+/** Removes all directories and mounts of the pod. */
+export async function removePodDirectory(node: NodePlace, uid: string): Promise<void> {
   const directory = podDirectory(node, uid);
-  node.core.kernel.mounts.unmountTree(directory);
-  rmSync(directory, { recursive: true, force: true });
+  const { files, mounts } = node.core.kernel;
+  if (existsSync(directory)) mounts.unmountTree(directory);
+  await files.removeTree(directory);
   forgetTokens(node, uid);
 }

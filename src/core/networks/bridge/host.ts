@@ -33,7 +33,7 @@ export class HostSide {
   uplinkMtu(): number {
     return this.with((netlink) => {
       const route = netlink.routes().find((r) => r.destination === '0.0.0.0/0');
-      const link = netlink.links().find((l) => l.index === route?.link);
+      const link = route?.link === undefined ? undefined : netlink.link(route.link);
       return link?.mtu ?? defaultMtu;
     });
   }

@@ -123,12 +123,12 @@ export class OverlaySnapshots implements Snapshots {
   }
 
   async mount(key: string): Promise<string> {
-    return this.#serial.run(key, () => {
+    return this.#serial.run(key, async () => {
       const record = this.#active(key);
       const target = this.#parts.places.active(record.dir, 'merged');
       if (this.#mounted.has(key)) return target;
       const part = (name: string): string => join('active', record.dir, name);
-      this.#overlay(target, { lowers: this.#lowers(record.parent), upper: part('fs'), work: part('work') });
+      await this.#overlay(target, { lowers: this.#lowers(record.parent), upper: part('fs'), work: part('work') });
       this.#mounted.add(key);
       return target;
     });
@@ -140,7 +140,7 @@ export class OverlaySnapshots implements Snapshots {
     const target = await places.temporary('views');
     this.#viewed.set(chain, (this.#viewed.get(chain) ?? 0) + 1);
     try {
-      this.#overlay(target, { lowers });
+      await this.#overlay(target, { lowers });
       try {
         return await use(target);
       } finally {
@@ -287,7 +287,7 @@ export class OverlaySnapshots implements Snapshots {
     throw new Fault('too-large', `max depth exceeded: an image has at most ${snapshotLimits.depth} layers`);
   }
 
-  #overlay(target: string, parts: { lowers: string[]; upper?: string; work?: string }): void {
+  async #overlay(target: string, parts: { lowers: string[]; upper?: string; work?: string }): Promise<void> {
     const { places, mounts, files } = this.#parts;
     // overlayfs wants a layer below, and two where none is above: empty ones at the bottom change nothing.
     const least = parts.upper === undefined ? 2 : 1;
@@ -298,7 +298,7 @@ export class OverlaySnapshots implements Snapshots {
         fd = openSync(places.root, constants.O_RDONLY | constants.O_DIRECTORY);
         return files.pathOf(fd);
       });
-      mounts.mount('overlay', target, 'overlay', parts.upper === undefined ? ['ro', ...options] : options);
+      await mounts.mountAside('overlay', target, 'overlay', parts.upper === undefined ? ['ro', ...options] : options);
     } catch (error) {
       if (!isFault(error, 'invalid')) throw error;
       throw new Fault('precondition', `cannot mount overlayfs on ${target}; the file system of ${places.root} may not support it: use a directory on ext4, xfs or btrfs as root`, { cause: error });
