@@ -68,6 +68,7 @@ export async function openSimNode(): Promise<SimNode> {
   };
   const rootfs = (key: string): string => join(directory, 'snapshots', key);
   const snapshots: Partial<Snapshots> = {
+    active: () => [],
     create: async (key) => void mkdirSync(rootfs(key), { recursive: true }),
     mount: async (key) => rootfs(key),
     remove: async (key) => rmSync(rootfs(key), { recursive: true, force: true }),

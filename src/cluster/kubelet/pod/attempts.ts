@@ -1,5 +1,5 @@
 /** The attempts of a pod's containers: reading, starting, stopping, removing them. */
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Container, Pod } from '#api/kube/types.ts';
 import type { ContainerStatus } from '#core/containers/types.ts';
