@@ -32,18 +32,20 @@ function workload(): Server {
   return server;
 }
 
-/** A node whose agent joins connections to port 8080 of a pod with the workload; nothing listens on other ports. */
+/** A node whose agent joins connections to the workload at port 8080 of a pod, and to one by TLS at 8443; nothing listens on other ports. */
 async function fakeNode(t: TestContext, server: TestServer): Promise<string[]> {
   const inside = workload().listen(0, '127.0.0.1');
-  await once(inside, 'listening');
   const asked: string[] = [];
   const own = await server.api.authority.issueServer({ commonName: 'system:node:n1', dnsNames: ['n1'], ipAddresses: ['127.0.0.1'] });
+  const secure = createServer({ cert: own.certificate, key: own.key }, (request, response) => response.end(JSON.stringify({ asked: `https ${request.url}` }))).listen(0, '127.0.0.1');
+  await Promise.all([inside, secure].map((listener) => listener.listening || once(listener, 'listening')));
   const agent = createServer({ cert: own.certificate, key: own.key, ca: server.api.authority.certificate, requestCert: true, rejectUnauthorized: true });
   agent.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
     asked.push(request.url ?? '');
-    if (request.url?.endsWith('/8080') !== true) return void socket.end('HTTP/1.1 503 Service Unavailable\r\nContent-Length: 31\r\n\r\ndial tcp 10.0.0.1:81: refused\r\n');
+    const target = request.url?.endsWith('/8080') === true ? inside : request.url?.endsWith('/8443') === true ? secure : undefined;
+    if (!target) return void socket.end('HTTP/1.1 503 Service Unavailable\r\nContent-Length: 31\r\n\r\ndial tcp 10.0.0.1:81: refused\r\n');
     socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n');
-    const joined = connectTcp((inside.address() as AddressInfo).port, '127.0.0.1');
+    const joined = connectTcp((target.address() as AddressInfo).port, '127.0.0.1');
     for (const end of [socket, joined]) end.on('error', () => {});
     socket.pipe(joined).pipe(socket);
   });
@@ -51,8 +53,10 @@ async function fakeNode(t: TestContext, server: TestServer): Promise<string[]> {
   await once(agent, 'listening');
   t.after(() => {
     agent.close();
-    inside.close();
-    inside.closeAllConnections();
+    for (const listener of [inside, secure]) {
+      listener.close();
+      listener.closeAllConnections();
+    }
   });
   const { admin } = server;
   await admin.create(serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'default' } });
@@ -75,6 +79,7 @@ void test('a request reaches a port of a pod as it is, without what proves who a
   assert.deepEqual(answer.json() as object, { asked: 'POST /a%2Fb/?q=1&q=2', body: 'hello', uri: path, own: 'kept' });
   assert.deepEqual(asked, ['/podConnect/default/web/8080']);
   assert.equal((await server.raw({ path: `${base}/pods/web/proxy/x` })).json()['asked'], 'GET /x');
+  assert.equal((await server.raw({ path: `${base}/pods/https:web:8443/proxy/x` })).json()['asked'], 'https /x');
   const bare = await server.raw({ path: `${base}/pods/web/proxy?q=1` });
   assert.deepEqual([bare.code, bare.headers['location']], [301, `${base}/pods/web/proxy/?q=1`]);
   const moved = await server.raw({ path: `${base}/pods/web/proxy/old` });
