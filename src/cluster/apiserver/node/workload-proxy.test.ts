@@ -37,8 +37,8 @@ async function fakeNode(t: TestContext, server: TestServer): Promise<string[]> {
   const inside = workload().listen(0, '127.0.0.1');
   const asked: string[] = [];
   const own = await server.api.authority.issueServer({ commonName: 'system:node:n1', dnsNames: ['n1'], ipAddresses: ['127.0.0.1'] });
-  const secure = createServer({ cert: own.certificate, key: own.key }, (request, response) => response.end(JSON.stringify({ asked: `https ${request.url}` }))).listen(0, '127.0.0.1');
-  await Promise.all([inside, secure].map((listener) => listener.listening || once(listener, 'listening')));
+  const secure = createServer({ cert: own.certificate, key: own.key }, (request, response) => response.end(JSON.stringify({ asked: `https ${request.url ?? ''}` }))).listen(0, '127.0.0.1');
+  for (const listener of [inside, secure]) if (!listener.listening) await once(listener, 'listening');
   const agent = createServer({ cert: own.certificate, key: own.key, ca: server.api.authority.certificate, requestCert: true, rejectUnauthorized: true });
   agent.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
     asked.push(request.url ?? '');
