@@ -6,6 +6,7 @@ import { pods as podsRef, services } from '#client/kube/resources.ts';
 import { createEventRecorder } from '#cluster/machinery/events.ts';
 import { createInformer } from '#cluster/machinery/informer.ts';
 import { podRecorder } from './events.ts';
+import { collectImages } from './images/collect.ts';
 import { nodeFacts } from './node/facts.ts';
 import type { NodeFacts } from './node/facts.ts';
 import { registerNode, renewLease, reportNode } from './node/register.ts';
@@ -32,6 +33,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     recorder: podRecorder(events, options.nodeName),
     services: createInformer<Service>({ client, ref: services, clock, log, signal }),
     tokens: new Map(),
+    imagesUsed: new Map(),
     allocatable: { cpu: String(facts.cpus), memory: String(facts.memoryBytes), memoryBytes: facts.memoryBytes },
   };
   await ensurePodNetwork(node);
@@ -51,6 +53,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const timers = [
     every(node.clock, leaseMs, () => renewLease(node).catch(warn('the lease could not be renewed'))),
     every(node.clock, options.statusMs ?? defaultStatusMs, () => refreshNode(node, facts, server.port).catch(warn('the status of the node could not be written'))),
+    collectImages(node),
   ];
   await node.services.synced;
   const bound = createInformer<Pod>({ client, ref: podsRef, clock, log, signal, fieldSelector: `spec.nodeName=${node.nodeName}` });

@@ -73,6 +73,20 @@ export interface KubeletOptions {
   refreshMs?: number;
   /** How often the Node's status is written, in milliseconds; default a minute. */
   statusMs?: number;
+  /** When images that no pod uses are removed; the kubelet's defaults where it is not given. */
+  imageCollection?: ImageCollection;
+}
+
+/** The kubelet's imageGCHighThresholdPercent, imageGCLowThresholdPercent and imageMinimumGCAge. */
+export interface ImageCollection {
+  /** Of the disk in use, from which on images are removed. */
+  highPercent: number;
+  /** Of the disk in use, down to which they are. */
+  lowPercent: number;
+  /** Milliseconds that an image is kept unused. */
+  leastAgeMs: number;
+  /** Milliseconds between two looks. */
+  everyMs: number;
 }
 
 export interface Kubelet {
@@ -89,6 +103,8 @@ export interface NodeContext extends KubeletOptions {
   services: Informer<Service>;
   /** Tokens of projected volumes, kept until it is time for new ones. */
   tokens: Map<string, Token>;
+  /** When images were last wanted or used, by their ids, in milliseconds. */
+  imagesUsed: Map<string, number>;
   /** What the node offers to pods. */
   allocatable: { cpu: string; memory: string; memoryBytes: number };
 }

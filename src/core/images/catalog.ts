@@ -23,11 +23,13 @@ export interface ImageRecord {
   namedAt?: Readonly<Record<string, number>>;
   /** The indexes that led to its manifest when it was pulled, outermost first. */
   indexes?: readonly Descriptor[];
+  /** Who alone wants it; absent where somebody else named, built or pulled it too. */
+  owner?: string;
   parent?: Digest;
   taggedAt: number;
 }
 
-type AddedImage = Omit<ImageRecord, 'taggedAt' | 'names' | 'digests' | 'namedAt'>;
+type AddedImage = Omit<ImageRecord, 'taggedAt' | 'names' | 'digests' | 'namedAt' | 'owner'>;
 
 export interface Naming {
   names?: readonly string[];
@@ -35,6 +37,7 @@ export interface Naming {
   digests?: readonly string[];
   /** When the names were given, where that was in another store. */
   at?: number;
+  owner?: string;
 }
 
 export const catalogLimits = {
@@ -118,7 +121,7 @@ export class ImageCatalog {
   }
 
   /** Adds an image, or what is new of one that is there: its manifest, names and digests. */
-  put(added: AddedImage, config: ImageConfig, { names = [], digests = [], at }: Naming): Promise<Image> {
+  put(added: AddedImage, config: ImageConfig, { names = [], digests = [], at, owner }: Naming): Promise<Image> {
     return this.#serial.run('catalog', async () => {
       const old = this.#parts.records.get(added.id);
       const now = this.#parts.clock.now();
@@ -128,6 +131,7 @@ export class ImageCatalog {
         ...added,
         ...(parent ? { parent } : {}),
         ...(indexes ? { indexes } : {}),
+        ...(owner !== undefined && (!old || old.owner === owner) ? { owner } : {}),
         names: union(old?.names, names),
         digests: union(old?.digests, digests).slice(-catalogLimits.digests),
         namedAt: namedAt(old, names, at, now),

@@ -129,7 +129,7 @@ export class StoredImages implements Images {
     const name = taggedName(parsed);
     const [newest] = offers;
     const own = here.namedAt[name] ?? 0;
-    if (newest?.digest === here.manifest.digest && newest.namedAt > own) await catalog.name(here.id, { names: [name], at: newest.namedAt });
+    if (newest?.digest === here.manifest.digest && newest.namedAt > own) await catalog.name(here.id, { names: [name], at: newest.namedAt, ...(here.owner === undefined ? {} : { owner: here.owner }) });
     return newest?.digest === here.manifest.digest ? [] : offers.filter((offer) => offer.namedAt > own);
   }
 

@@ -74,6 +74,8 @@ export interface Image {
   namedAt: Readonly<Record<string, number>>;
   /** The indexes that led to its manifest when it was pulled, outermost first; they are in content. */
   indexes?: readonly Descriptor[];
+  /** Who alone wants it (`PullOptions.owner`); absent once anybody else has named, built or pulled it. */
+  owner?: string;
 }
 
 export interface AssembleOptions {
@@ -94,6 +96,8 @@ export interface RegistryAuth {
 export interface PullOptions {
   auth?: RegistryAuth;
   platform?: Platform;
+  /** For whom it is pulled, who may remove it again; absent: for the user. */
+  owner?: string;
   onProgress?: PullProgress;
   signal?: AbortSignal;
 }

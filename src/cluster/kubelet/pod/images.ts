@@ -4,6 +4,7 @@ import { isFromRegistry, parseReference } from '#core/images/reference.ts';
 import type { Image, PullResult, RegistryAuth } from '#core/images/types.ts';
 import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import type { PodObjects } from '../container/environment.ts';
+import { owner } from '../types.ts';
 import type { NodeContext } from '../types.ts';
 
 /** `Always` for `latest` and no tag, else `IfNotPresent`, where the pod does not say. */
@@ -50,6 +51,7 @@ export async function ensureImage(node: NodeContext, pod: Pod, container: Contai
   const plan = planImage(policy, present && { isBuilt: isBuilt(present, name) }, offers);
   const alone = !plan.peers && !plan.registry;
   if (alone && present) {
+    node.imagesUsed.set(present.id, node.clock.now());
     node.recorder.pod(pod, 'Normal', 'Pulled', `Container image "${name}" already present on machine`, container.name);
     return present;
   }
@@ -59,7 +61,7 @@ export async function ensureImage(node: NodeContext, pod: Pod, container: Contai
   const began = node.clock.now();
   node.recorder.pod(pod, 'Normal', 'Pulling', `Pulling image "${name}"`, container.name);
   const sources: (() => Promise<PullResult>)[] = [];
-  if (plan.peers) sources.push(() => images.copy(name, offers, { signal }));
+  if (plan.peers) sources.push(() => images.copy(name, offers, { signal, owner }));
   if (plan.registry) sources.push(() => pull(node, pod, name, objects, signal));
   try {
     const { image } = await firstThatGives(sources, signal);
@@ -100,7 +102,7 @@ async function pull(node: NodeContext, pod: Pod, name: string, objects: PodObjec
   let failed: unknown;
   for (const auth of candidates) {
     try {
-      return await node.core.images.pull(name, { signal, ...(auth ? { auth } : {}) });
+      return await node.core.images.pull(name, { signal, owner, ...(auth ? { auth } : {}) });
     } catch (error) {
       failed ??= error;
       if (signal.aborted) break;

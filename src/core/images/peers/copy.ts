@@ -1,8 +1,8 @@
 import { hostPlatform } from '../platform.ts';
-import { familiarString, repositoryOf, taggedName } from '../reference.ts';
+import { familiarString } from '../reference.ts';
 import type { Reference } from '../reference.ts';
 import { firstOf } from '../remote/download.ts';
-import { pullManifest } from '../remote/pull.ts';
+import { namingOf, pullManifest } from '../remote/pull.ts';
 import type { PullParts } from '../remote/pull.ts';
 import { fetchForPlatform, fetchManifest } from '../remote/resolve.ts';
 import type { PullOptions, PullResult } from '../types.ts';
@@ -20,7 +20,7 @@ export function copyImage(parts: PullParts & { finder: PeerFinder }, reference: 
       const top = await fetchManifest(repository, digest, digest, options.signal);
       return { found: await fetchForPlatform(repository, top, options.platform ?? hostPlatform(), options.signal), holder: repository };
     });
-    const naming = { names: reference.digest === undefined ? [taggedName(reference)] : [], digests: isBuilt ? [] : [`${repositoryOf(reference)}@${digest}`], at: namedAt };
+    const naming = { ...namingOf(reference, isBuilt ? undefined : digest, options), at: namedAt };
     return pullManifest(parts, { sources: [holder, ...holders.filter((other) => other !== holder)], naming }, found, options);
   };
   return firstOf(offers.map((offer) => ({ ...offer, name: offer.holders.map((peer) => peer.name).join(', ') })), what, client.parts.log, copy);

@@ -35,13 +35,13 @@ export function pullImage(parts: PullParts, reference: Reference, options: PullO
     const top = await fetchManifest(repository, reference.digest ?? reference.tag!, reference.digest, options.signal);
     const found = await fetchForPlatform(repository, top, options.platform ?? hostPlatform(), options.signal);
     const near = parts.finder && (await lacksLayers(parts.content, found.manifest)) ? await holdersOf(parts.finder, reference, found.descriptor.digest, options.signal) : [];
-    return pullManifest(parts, { sources: [...near, repository], naming: namingOf(reference, top.descriptor.digest) }, found, options);
+    return pullManifest(parts, { sources: [...near, repository], naming: namingOf(reference, top.descriptor.digest, options) }, found, options);
   });
 }
 
-export function namingOf(reference: Reference, digest: Digest | undefined): Naming {
+export function namingOf(reference: Reference, digest: Digest | undefined, { owner }: PullOptions): Naming {
   const names = reference.digest === undefined ? [taggedName(reference)] : [];
-  return { names, digests: digest === undefined ? [] : [`${repositoryOf(reference)}@${digest}`] };
+  return { names, digests: digest === undefined ? [] : [`${repositoryOf(reference)}@${digest}`], ...(owner === undefined ? {} : { owner }) };
 }
 
 async function lacksLayers(content: Content, manifest: ImageManifest): Promise<boolean> {
