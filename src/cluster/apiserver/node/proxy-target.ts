@@ -1,6 +1,7 @@
 /** What a proxy's path names: `[scheme:]name[:port]` of a pod or a Service, and where the request goes then. */
 import type { Endpoint, EndpointSlice, Pod, Service } from '#api/kube/types.ts';
 import { portNumberErrors } from '#api/kube/names.ts';
+import { validateAddress } from '#cluster/resources/core/endpoints.ts';
 import type { Core } from '../core.ts';
 import { badRequest, notFound, statusFault } from '../status.ts';
 import type { Target } from '../types.ts';
@@ -58,11 +59,17 @@ export function destinationOfService(core: Core, target: Target): Destination {
   if (!chosen) throw statusFault('unavailable', `no endpoints available for service ${JSON.stringify(name)}`);
   const { endpoint, port: number } = chosen;
   const { kind, name: podName = '', namespace = target.namespace } = endpoint.targetRef ?? {};
-  if (kind !== 'Pod') return { secure, address: endpoint.addresses[0] ?? '', port: number };
+  if (kind !== 'Pod') return { secure, address: outside(endpoint.addresses[0] ?? ''), port: number };
   const pods = core.resources.find('', 'v1', 'pods');
   const pod = core.objects.find(pods)?.get(namespace, podName)?.object as unknown as Pod | undefined;
   if (!pod) throw statusFault('unavailable', `no endpoints available for service ${JSON.stringify(name)}`);
   return { secure, ...ofPod(pod, number) };
+}
+
+/** An address that whoever writes endpoints may send this server to: never this machine itself. */
+function outside(address: string): string {
+  if (validateAddress(address, 'address').length > 0) throw badRequest('address not allowed');
+  return address;
 }
 
 /** The name of the Service's port, which a number stands for as well. */
@@ -76,7 +83,8 @@ function portName({ spec, metadata }: Service, port: string): string {
 function endpointsOf(core: Core, namespace: string, service: string, port: string): { endpoint: Endpoint; port: number }[] {
   const slices = core.objects.find(core.resources.find('discovery.k8s.io', 'v1', 'endpointslices'));
   const own = slices ? [...slices.cache.scan(slices.prefix(namespace))].map(({ object }) => object as unknown as EndpointSlice) : [];
-  return own.filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === service).flatMap(({ ports = [], endpoints = [] }) => {
+  const addressed = own.filter(({ addressType }) => addressType !== 'FQDN');
+  return addressed.filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === service).flatMap(({ ports = [], endpoints = [] }) => {
     const number = ports.find(({ name = '' }) => name === port)?.port;
     return number === undefined ? [] : endpoints.filter(({ conditions }) => conditions?.ready !== false).map((endpoint) => ({ endpoint, port: number }));
   });

@@ -115,6 +115,10 @@ void test('a service is reached by its ready endpoints, by the name or the numbe
   const path = `${base}/services/web:http/proxy/here`;
   assert.deepEqual((await raw({ path })).json().message, 'no endpoints available for service "web"');
   const endpoint = (address: string, name: string, ready: boolean): object => ({ addresses: [address], conditions: { ready }, targetRef: { kind: 'Pod', name, namespace: 'default' } });
+  // A name could stand for this very machine.
+  const named = { metadata: { name: 'web-0', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } }, addressType: 'FQDN', ports: [{ name: 'http', port: 8080 }], endpoints: [{ addresses: ['localhost.localdomain'] }] };
+  await admin.create(endpointSlices, { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', ...named } as KubeObject);
+  assert.deepEqual((await raw({ path })).json().message, 'no endpoints available for service "web"');
   const slice = { addressType: 'IPv4', ports: [{ name: 'http', port: 8080 }], endpoints: [endpoint('10.0.0.1', 'web', true), endpoint('10.0.0.2', 'other', false)] };
   const metadata = { name: 'web-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'web' } };
   await admin.create(endpointSlices, { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, ...slice } as KubeObject);
