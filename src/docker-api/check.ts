@@ -27,7 +27,9 @@ function checkFields(value: Record<string, unknown>, fields: Fields, path: strin
   const result: Record<string, unknown> = { ...value };
   for (const [name, shape] of Object.entries(fields)) {
     const field = value[name];
-    if (field !== undefined && field !== null) result[name] = checkValue(field, shape, path === '' ? name : `${path}.${name}`);
+    // in Go a null leaves a text or a number as it was, which is unset
+    if (field === null && typeof shape === 'string') delete result[name];
+    else if (field !== undefined && field !== null) result[name] = checkValue(field, shape, path === '' ? name : `${path}.${name}`);
   }
   return result;
 }

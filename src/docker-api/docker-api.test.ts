@@ -14,6 +14,8 @@ import { silentLogger } from '#lib/log.ts';
 import type { AttachStreams, Backends } from './backends.ts';
 import { frame } from './frames.ts';
 import type { DockerApi } from './server.ts';
+import type { ImageInspect } from '#api/docker/images.ts';
+import { shapeImage } from './shape.ts';
 import { createDockerApi } from './server.ts';
 
 /** A process that says back what it hears, once its input ends. */
@@ -208,6 +210,8 @@ test('a field of another type is refused by its path; a command may be one strin
   assert.equal((await create({ Image: 'x', HostConfig: { Memory: 1.5 } })).status, 400);
   const made = JSON.parse((await create({ Image: 'x', Cmd: 'ls', Entrypoint: null, HostConfig: { Binds: null }, Later: 1 })).body) as { Id: string };
   assert.deepEqual(JSON.parse(made.Id), { Image: 'x', Cmd: ['ls'], Entrypoint: null, HostConfig: { Binds: null }, Later: 1 });
+  const nulls = { Image: 'x', User: null, Healthcheck: { Test: ['NONE'], Timeout: null, Retries: null }, HostConfig: { Memory: null, Init: null } };
+  assert.deepEqual(JSON.parse((JSON.parse((await create(nulls)).body) as { Id: string }).Id), { Image: 'x', Healthcheck: { Test: ['NONE'] }, HostConfig: {} });
 });
 
 test('settings that a start or a build would not heed are refused', async () => {
@@ -216,6 +220,12 @@ test('settings that a start or a build would not heed are refused', async () => 
   assert.equal((await ask('POST', '/containers/c/start', '{}')).status, 304);
   const built = await ask('POST', '/build?securityopt=seccomp%3Dunconfined');
   assert.deepEqual([built.status, /does not support setting security options/.test(built.body)], [400, true]);
+});
+
+test('inspect of an image has the volumes of its config for docker-compose 1.29, in every version', () => {
+  const image = { Config: { Volumes: { '/v': {} } } } as unknown as ImageInspect;
+  const of = (version: number): unknown => (shapeImage(image, version) as { ContainerConfig: unknown }).ContainerConfig;
+  assert.deepEqual([of(38), of(50)], [{ Volumes: { '/v': {} } }, { Volumes: { '/v': {} } }]);
 });
 
 test('not modified has no body; a HEAD that fails has none either', async () => {

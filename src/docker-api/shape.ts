@@ -4,12 +4,16 @@ import type { EndpointSettings, NetworkInspect } from '#api/docker/networks.ts';
 import type { ImageInspect, ImageSummary } from '#api/docker/images.ts';
 import type { DiskUsageResponse } from '#api/docker/system.ts';
 
-/** Below 1.44 images had a `VirtualSize`; below 1.45 inspect gave the committed container and its config. */
+/**
+ * Below 1.44 images had a `VirtualSize`; below 1.45 inspect gave the committed container and its config. The volumes of that
+ * config are there for all: docker-compose 1.29 speaks the newest API, and reads them when it makes a container anew.
+ */
 export function shapeImage(image: ImageInspect, version: number): object {
   return {
     ...image,
     ...(version < 44 ? { VirtualSize: image.Size } : {}),
-    ...(version < 45 ? { Container: '', ContainerConfig: null } : {}),
+    ...(version < 45 ? { Container: '' } : {}),
+    ContainerConfig: { Volumes: image.Config.Volumes ?? null },
   };
 }
 
