@@ -37,6 +37,10 @@ test('endpoints show their first addresses', () => {
     'subsets[0].addresses[0].ip: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
     'subsets[0].ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive',
   ]);
+  for (const ip of ['::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1', '127.9.9.9', 'fe80::1', '169.254.1.1', '::', '0.0.0.0', '224.0.0.1', 'ff02::1']) {
+    assert.equal(errorsOf(endpoints, { subsets: [{ addresses: [{ ip }] }] }).length, 1, ip);
+  }
+  for (const ip of ['10.0.0.1', 'fd00::1', '225.1.1.1']) assert.deepEqual(errorsOf(endpoints, { subsets: [{ addresses: [{ ip }] }] }), [], ip);
 });
 
 test('endpoint slices show ports and addresses, and keep to one family', () => {

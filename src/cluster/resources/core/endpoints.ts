@@ -1,5 +1,5 @@
 /** Endpoints: the addresses behind a service, as they were written before endpoint slices. */
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
 import { portNumberErrors } from '#api/kube/names.ts';
 import type { EndpointSubset, Endpoints } from '#api/kube/types.ts';
@@ -43,12 +43,26 @@ function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
   return errors;
 }
 
-/** An address that traffic may be sent to. */
+const refusedRanges: readonly [detail: (ip: string) => string, ranges: BlockList][] = [
+  [(ip) => `may not be unspecified (${ip})`, rangesOf('0.0.0.0/32', '::/128')],
+  [() => 'may not be in the loopback range (127.0.0.0/8, ::1/128)', rangesOf('127.0.0.0/8', '::1/128')],
+  [() => 'may not be in the link-local range (169.254.0.0/16, fe80::/10)', rangesOf('169.254.0.0/16', 'fe80::/10')],
+  [() => 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)', rangesOf('224.0.0.0/24', 'ff02::/16')],
+];
+
+function rangesOf(...ranges: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/');
+    list.addSubnet(address, Number(bits), address.includes(':') ? 'ipv6' : 'ipv4');
+  }
+  return list;
+}
+
+/** An address that traffic may be sent to, however it is written: an IPv4 address in IPv6 form is what it stands for. */
 export function validateAddress(ip: string, path: string): FieldError[] {
-  if (isIP(ip) === 0) return [fieldError.invalid(path, ip, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')];
-  if (/^(0\.0\.0\.0|::)$/.test(ip)) return [fieldError.invalid(path, ip, `may not be unspecified (${ip})`)];
-  if (/^(127\.|::1$)/.test(ip)) return [fieldError.invalid(path, ip, 'may not be in the loopback range (127.0.0.0/8, ::1/128)')];
-  if (/^(169\.254\.|fe80:)/i.test(ip)) return [fieldError.invalid(path, ip, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)')];
-  if (/^(224\.0\.0\.|ff02:)/i.test(ip)) return [fieldError.invalid(path, ip, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)')];
-  return [];
+  const version = isIP(ip);
+  if (version === 0) return [fieldError.invalid(path, ip, 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')];
+  const found = refusedRanges.find(([, ranges]) => ranges.check(ip, version === 6 ? 'ipv6' : 'ipv4'));
+  return found ? [fieldError.invalid(path, ip, found[0](ip))] : [];
 }
