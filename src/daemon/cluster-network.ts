@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Fault } from '#lib/errors.ts';
 import { formatIpv4, overlaps, parseCidr, type Ipv4Block } from '#lib/ipv4.ts';
+import { isRecordOf, isText, readStateFile } from '#lib/state-file.ts';
 import type { Kernel } from '#sys/types.ts';
 
 /** The address ranges of a cluster; chosen once, then kept. */
@@ -45,13 +46,20 @@ function baseOf(cidr: string): number {
 }
 
 function read(file: string): ClusterNetwork | undefined {
-  try {
-    const saved = JSON.parse(readFileSync(file, 'utf8')) as ClusterNetwork & { podSubnet?: string };
-    // what earlier versions wrote: the /24 of the one node
-    return { ...saved, clusterCidr: saved.clusterCidr ?? (saved.podSubnet ?? '').replace(/\/24$/, '/16') };
-  } catch {
-    return undefined;
-  }
+  const saved = readStateFile(file, isSaved, 'pods and Services then get addresses from ranges that are chosen anew');
+  // what earlier versions wrote: the /24 of the one node
+  return saved && { serviceCidr: saved.serviceCidr, clusterCidr: saved.clusterCidr ?? (saved.podSubnet ?? '').replace(/\/24$/, '/16') };
+}
+
+interface Saved {
+  serviceCidr: string;
+  clusterCidr?: string;
+  podSubnet?: string;
+}
+
+function isSaved(value: unknown): value is Saved {
+  if (!isRecordOf(value, isText)) return false;
+  return [value['serviceCidr'], value['clusterCidr'] ?? value['podSubnet']].every((cidr) => cidr !== undefined && parseCidr(cidr) !== undefined);
 }
 
 function hostBlocks(kernel: Kernel): Ipv4Block[] {

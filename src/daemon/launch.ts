@@ -64,5 +64,7 @@ async function awaitReady<Ready>(child: Child, word: string, { log, onStage }: L
     lines.close();
     messages.destroy();
   }
-  throw new Fault('internal', `the ${word} ended while ${stage}; see ${log}`);
+  const { signal } = await child.exited;
+  if (!signal) throw new Fault('internal', `the ${word} ended while ${stage}; see ${log}`);
+  throw new Fault('internal', `the ${word} was ended by signal ${signal} while ${stage}: a file that it keeps there is probably damaged; see ${log}, and restore it from a copy`);
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf, isFault } from '#lib/errors.ts';
+import { isNumber, isRecordOf, readStateFile } from '#lib/state-file.ts';
 
 type Ports = Record<string, number>;
 
@@ -21,11 +22,7 @@ export async function withKeptPort<T extends { port: number }>(root: string, nam
 }
 
 function read(path: string): Ports {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Ports;
-  } catch {
-    return {}; // none was kept: any will do
-  }
+  return readStateFile(path, (value) => isRecordOf(value, isNumber), 'the agents of nodes then find the daemon again by its new ports') ?? {};
 }
 
 function write(path: string, ports: Ports): void {

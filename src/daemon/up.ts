@@ -4,6 +4,7 @@ import type { DaemonFile } from '#api/gantry/status.ts';
 import { askNodes, readDaemonFile } from '#client/control/client.ts';
 import { sleepOn, systemClock } from '#lib/clock.ts';
 import { codeOf, Fault, messageOf } from '#lib/errors.ts';
+import { isText, readStateFile } from '#lib/state-file.ts';
 import { linuxProcesses } from '#sys/process/linux.ts';
 import type { Processes } from '#sys/process/types.ts';
 import { program } from './bundle.ts';
@@ -108,10 +109,6 @@ function saveSettings(root: string, settings: readonly string[]): void {
 }
 
 function savedSettings(root: string): string[] {
-  try {
-    const saved: unknown = JSON.parse(readFileSync(join(root, 'flags.json'), 'utf8'));
-    return Array.isArray(saved) ? saved.map(String) : [];
-  } catch {
-    return [];
-  }
+  const isFlags = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
+  return readStateFile(join(root, 'flags.json'), isFlags, 'this start then has only the flags that it is given') ?? [];
 }

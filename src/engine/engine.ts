@@ -44,7 +44,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   mkdirSync(options.root, { recursive: true, mode: 0o710 });
   const log = options.log.child('engine');
   const events = new EventLog(options.clock);
-  const set = new ContainerSet(await options.openRecords<ContainerRecord>('docker-containers'));
+  const set = new ContainerSet(await options.openRecords<ContainerRecord>('docker-containers', ['name', 'imageId', 'config', 'hostConfig', 'endpoints', 'mounts', 'state']));
   const identity = await options.openRecords<{ id: string; uuid: string }>('docker-identity');
   const { uuid } = identity.get('engine') ?? (await identity.put({ id: 'engine', uuid: options.random.uuid() }));
   const context: ContainerContext = { ...options, log, set, events, rootfs: new Rootfs(options.snapshots) };

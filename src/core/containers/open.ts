@@ -41,7 +41,7 @@ export async function openContainers(options: ContainersOptions): Promise<Contai
     instance: options.instance,
     paths,
     bundles,
-    records: await options.records<ContainerRecord>('containers'),
+    records: await options.records<ContainerRecord>('containers', ['owner', 'labels', 'createdAt', 'cgroup', 'capabilities', 'bootId']),
     runtime: openRuntime(kernel.processes, paths),
     host: specHost(kernel.cgroups.version(), log),
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),

@@ -33,11 +33,12 @@ export interface ImagesOptions {
 export async function openImages(options: ImagesOptions): Promise<Images> {
   const { content, snapshots, clock } = options;
   const log = options.log.child('images');
-  const records = await options.records<ImageRecord>('images');
+  const records = await options.records<ImageRecord>('images', ['manifest', 'layers', 'names', 'digests']);
   const catalog = await ImageCatalog.open({ records, content, snapshots, clock, log });
   const orphans = await options.records<OrphanRecord>('orphan-layers');
   const collector = new Collector({ content, snapshots, catalog, orphans, alsoNeeded: options.alsoNeeded ?? (() => []) });
-  await collector.sweep(clock.now());
+  // what an image needs that cannot be read is not known
+  if (records.damaged.size === 0) await collector.sweep(clock.now());
   const client = new RegistryClient({ ...options.registry, clock, random: options.random, log });
   const finder = options.peers && new PeerFinder({ peers: options.peers, clock, random: options.random, log });
   return new StoredImages({ content, snapshots, catalog, collector, client, random: options.random, ...(finder ? { finder } : {}) });

@@ -24,7 +24,7 @@ const defaultShmSize = 64 * 1024 * 1024;
 /** Opens the sandboxes of an instance. Namespaces that a restart of the host took are made anew, empty. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
   mkdirSync(options.root, { recursive: true, mode: 0o711 });
-  const sandboxes = new PinnedSandboxes(options, await options.records<SandboxRecord>('sandboxes'));
+  const sandboxes = new PinnedSandboxes(options, await options.records<SandboxRecord>('sandboxes', ['spec']));
   await sandboxes.recover();
   return sandboxes;
 }
@@ -127,7 +127,7 @@ class PinnedSandboxes implements Sandboxes {
   async recover(): Promise<void> {
     const { root, log } = this.#options;
     for (const name of readdirSync(root)) {
-      if (!this.#records.get(name)) await this.#unmake(name);
+      if (!this.#records.get(name) && !this.#records.damaged.has(name)) await this.#unmake(name);
     }
     for (const record of this.#records.list()) {
       try {

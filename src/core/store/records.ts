@@ -4,24 +4,45 @@ import type { OpenRecords, Records } from './records.types.ts';
 import type { Store } from './types.ts';
 import { prefixEnd } from './types.ts';
 
-/** Collections in `store`, each record as JSON under `/records/<collection>/<id>`. */
-export function createRecords(store: Store): OpenRecords {
-  return async <T extends { id: string }>(name: string): Promise<Records<T>> => {
+/** Collections in `store`, each record as JSON under `/records/<collection>/<id>`. `onDamaged` is told what is no record. */
+export function createRecords(store: Store, onDamaged: (key: string) => void = () => {}): OpenRecords {
+  return async <T extends { id: string }>(name: string, needs: readonly (keyof T & string)[] = []): Promise<Records<T>> => {
     const prefix = `/records/${name}/`;
     const { entries } = await store.range(prefix, prefixEnd(prefix));
-    const held = entries.map((entry) => freeze(JSON.parse(Buffer.from(entry.value).toString('utf8')) as T));
-    return new StoredRecords(store, name, prefix, held);
+    const held: T[] = [];
+    const damaged = new Set<string>();
+    for (const { key, value } of entries) {
+      const id = key.slice(prefix.length);
+      const record = recordIn<T>(value, id, needs);
+      if (record) held.push(record);
+      else {
+        damaged.add(id);
+        onDamaged(key);
+      }
+    }
+    return new StoredRecords(store, name, prefix, held, damaged);
   };
+}
+
+function recordIn<T extends { id: string }>(bytes: Uint8Array, id: string, needs: readonly (keyof T & string)[]): T | undefined {
+  try {
+    const record = JSON.parse(Buffer.from(bytes).toString('utf8')) as T | null;
+    return record?.id === id && needs.every((field) => record[field] !== undefined && record[field] !== null) ? freeze(record) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 class StoredRecords<T extends { id: string }> implements Records<T> {
   readonly #store: Store;
   readonly #name: string;
   readonly #prefix: string;
+  readonly damaged: Set<string>;
   readonly #held: Map<string, T>;
   readonly #serial = new KeyedMutex();
 
-  constructor(store: Store, name: string, prefix: string, held: T[]) {
+  constructor(store: Store, name: string, prefix: string, held: T[], damaged: Set<string>) {
+    this.damaged = damaged;
     this.#store = store;
     this.#name = name;
     this.#prefix = prefix;
@@ -65,6 +86,7 @@ class StoredRecords<T extends { id: string }> implements Records<T> {
     await this.#store.put(this.#prefix + record.id, Buffer.from(text));
     const kept = freeze(JSON.parse(text) as T);
     this.#held.set(record.id, kept);
+    this.damaged.delete(record.id);
     return kept;
   }
 }

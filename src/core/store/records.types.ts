@@ -4,6 +4,8 @@
  */
 export interface Records<T extends { id: string }> {
   get(id: string): T | undefined;
+  /** Ids whose stored value is no record any more: left out of all else here, and kept as they are. Who sweeps spares what is theirs. */
+  readonly damaged: ReadonlySet<string>;
   list(): readonly T[];
   /** Creates or replaces. */
   put(record: T): Promise<T>;
@@ -12,5 +14,5 @@ export interface Records<T extends { id: string }> {
   delete(id: string): Promise<boolean>;
 }
 
-/** Opens the collection `name` (`containers`), reading what it holds. */
-export type OpenRecords = <T extends { id: string }>(name: string) => Promise<Records<T>>;
+/** Opens the collection `name` (`containers`), reading what it holds. A value without one of the fields `needs` is damaged. */
+export type OpenRecords = <T extends { id: string }>(name: string, needs?: readonly (keyof T & string)[]) => Promise<Records<T>>;

@@ -33,7 +33,7 @@ const localOptions = new Set(['type', 'o', 'device']);
 /** Opens the volumes of an instance. */
 export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
   await mkdir(options.root, { recursive: true, mode: 0o711 });
-  return new LocalVolumes(options, await options.records<VolumeRecord>('volumes'));
+  return new LocalVolumes(options, await options.records<VolumeRecord>('volumes', ['users', 'mountpoint']));
 }
 
 class LocalVolumes implements Volumes {

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOf, Fault } from '#lib/errors.ts';
+import { Fault } from '#lib/errors.ts';
+import { readStateFile } from '#lib/state-file.ts';
 import { nodeLimits, type LeavingNode, type Roster, type RosterNode } from './types.ts';
 
 const prefix = 'gantry-';
@@ -9,12 +10,13 @@ const first: RosterNode = { name: `${prefix}0`, number: 1 };
 const initial: Roster = { agents: false, nodes: [first], leaving: [] };
 
 export function readRoster(file: string): Roster {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Roster;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return initial;
-    throw new Fault('internal', `the list of nodes in ${file} cannot be read: mend or remove it`, { cause: error });
-  }
+  return readStateFile(file, isRoster, 'the cluster then has one node, and what ran on others is lost') ?? initial;
+}
+
+function isRoster(value: unknown): value is Roster {
+  if (typeof value !== 'object' || value === null) return false;
+  const { agents, nodes, leaving } = value as Partial<Roster>;
+  return typeof agents === 'boolean' && [nodes, leaving].every((list) => Array.isArray(list) && list.every((node: Partial<RosterNode> | null) => typeof node?.name === 'string' && typeof node.number === 'number'));
 }
 
 export function writeRoster(file: string, roster: Roster): void {

@@ -29,7 +29,7 @@ export class Recovery {
   async sweep(): Promise<void> {
     const { root, set, containers, snapshots, sandboxes, volumes, log } = this.#context;
     const names = await readdir(join(root, 'containers')).catch(() => []);
-    for (const id of names.filter((name) => !set.get(name))) {
+    for (const id of names.filter((name) => !set.get(name) && !set.damaged.has(name))) {
       log.info('removing what is left of a container', { id });
       await containers.remove(id);
       await sandboxes.remove(id);

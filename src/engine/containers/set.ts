@@ -16,6 +16,11 @@ export class ContainerSet {
     this.#records = records;
   }
 
+  /** Ids of containers whose record cannot be read. */
+  get damaged(): ReadonlySet<string> {
+    return this.#records.damaged;
+  }
+
   /** Newest first. */
   list(): ContainerRecord[] {
     return [...this.#records.list()].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));

@@ -12,7 +12,7 @@ import type { Clock } from '#lib/clock.ts';
 import { codeOf, Fault } from '#lib/errors.ts';
 import type { Random } from '#lib/random.ts';
 import { hex } from '#lib/random.ts';
-import { exportPrivateKey, generateSigningKey, importSigningKey, keyAlgorithm, writePrivate } from './keys.ts';
+import { exportPrivateKey, fromFile, generateSigningKey, importSigningKey, keyAlgorithm, writePrivate } from './keys.ts';
 
 /** A certificate chain and its private key, both PEM. */
 export interface KeyPair {
@@ -48,7 +48,10 @@ const backdateMs = 5 * 60_000;
 /** Opens the authority kept in `directory` (`ca.crt`, `ca.key`), making it where there is none. */
 export async function openAuthority(directory: string, tools: { clock: Clock; random: Random }): Promise<CertificateAuthority> {
   const stored = await readStored(directory);
-  if (stored) return authority(new x509.X509Certificate(stored.certificate), await importSigningKey(stored.key), tools);
+  if (stored) {
+    const certificate = await fromFile(join(directory, 'ca.crt'), stored.certificate, (pem) => new x509.X509Certificate(pem));
+    return authority(certificate, await fromFile(join(directory, 'ca.key'), stored.key, importSigningKey), tools);
+  }
   const keys = await generateSigningKey();
   const now = tools.clock.now();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

@@ -2,6 +2,7 @@
 import { createPrivateKey, webcrypto } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { Fault } from '#lib/errors.ts';
 
 export const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
@@ -26,4 +27,13 @@ export async function writePrivate(path: string, text: string, mode = 0o600): Pr
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await writeFile(`${path}.new`, text, { mode });
   await rename(`${path}.new`, path);
+}
+
+/** What `parse` makes of the file's text; a fault that names the file where it is damaged. */
+export async function fromFile<T>(path: string, text: string, parse: (text: string) => T | Promise<T>): Promise<T> {
+  try {
+    return await parse(text);
+  } catch (cause) {
+    throw new Fault('conflict', `${path} is damaged: restore it from a copy; nothing that trusts it takes another`, { cause });
+  }
 }

@@ -4,7 +4,7 @@ import type { KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, Fault } from '#lib/errors.ts';
-import { exportPrivateKey, generateSigningKey, writePrivate } from './keys.ts';
+import { exportPrivateKey, fromFile, generateSigningKey, writePrivate } from './keys.ts';
 
 export interface ServiceAccountKeys {
   privateKey: KeyObject;
@@ -15,7 +15,7 @@ export interface ServiceAccountKeys {
 
 export async function openServiceAccountKeys(directory: string): Promise<ServiceAccountKeys> {
   const path = join(directory, 'sa.key');
-  const privateKey = createPrivateKey(await readOrMake(path));
+  const privateKey = await fromFile(path, await readOrMake(path), (pem) => createPrivateKey(pem));
   const publicKey = createPublicKey(privateKey);
   const keyId = createHash('sha256').update(publicKey.export({ format: 'der', type: 'spki' })).digest('base64url');
   return { privateKey, publicKey, keyId };

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, realpath } from 'node:fs/promises';
+import { mkdir, readFile, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
@@ -34,18 +34,19 @@ export async function openSnapshots(options: SnapshotsOptions): Promise<Snapshot
   // As the mount table will show it.
   const root = await realpath(join(options.root, 'snapshots'));
   const places = new OverlayPlaces(root, options.random);
-  const layers = await options.records<LayerRecord>('layers');
-  const active = await options.records<ActiveRecord>('snapshots');
+  const layers = await options.records<LayerRecord>('layers', ['dir', 'diffId', 'blob']);
+  const active = await options.records<ActiveRecord>('snapshots', ['dir', 'labels']);
   await dropLost(layers, (record) => places.layer(record.dir), log);
   const bootId = options.bootId ?? (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
   const settling = new Settling({ bootId, layers, clock: options.clock, log });
   await settling.recover();
-  await dropBaseless(layers, log);
+  // whose directories those of damaged records are is not known: then nothing is removed
+  const whole = layers.damaged.size + active.damaged.size === 0;
+  if (whole) await dropBaseless(layers, log);
   await dropLost(active, (record) => places.active(record.dir, 'fs'), log);
-  const removed = await places.recover(options.kernel.mounts, {
-    layers: new Set(layers.list().map((record) => record.dir)),
-    active: new Set(active.list().map((record) => record.dir)),
-  });
+  const dirs = async (records: Records<LayerRecord> | Records<ActiveRecord>, folder: string): Promise<Set<string>> =>
+    new Set(whole ? records.list().map((record) => record.dir) : await readdir(join(root, folder)));
+  const removed = await places.recover(options.kernel.mounts, { layers: await dirs(layers, 'layers'), active: await dirs(active, 'active') });
   if (removed.length > 0) log.info('removed what was left unfinished', { directories: removed.join(' ') });
   return new OverlaySnapshots({
     places,

@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
 import type { Clock } from '#lib/clock.ts';
@@ -7,6 +7,7 @@ import type { Logger } from '#lib/log.ts';
 import type { Backend, Batch, Loaded, RecordId, RecordMeta, StoredRecord } from '../mvcc/backend.ts';
 import { MvccStore } from '../mvcc/store.ts';
 import type { Store } from '../types.ts';
+import { checkDatabaseFile } from './file.ts';
 import { decodeKey, decodeMeta, decodeValue, encodeRecord, recordKey } from './codec.ts';
 
 /** Records that a compaction removes in one write. */
@@ -22,15 +23,22 @@ export interface EmbeddedOptions {
   /** Holds the database; made if absent (mode 0700). One process at a time may have it open. */
   directory: string;
   durability: Durability;
+  /** What only this store holds, for the words of a fault where its file is damaged. */
+  holds?: string;
   clock: Clock;
   log: Logger;
 }
 
-/** The store on LMDB, within this process. */
+/** The store on LMDB, within this process. `conflict` where its file is damaged, as far as that is seen before it is mapped. */
 export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store> {
   const directory = resolve(options.directory);
   const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // A kill amid the very first opening leaves an empty file; a later one that is empty has lost what it held.
+  const mark = join(directory, 'opened');
+  const isNew = !existsSync(mark);
+  checkDatabaseFile(join(directory, 'data.mdb'), options.holds ?? 'what was stored', isNew);
   const backend = new LmdbBackend(options.directory, options.durability);
+  if (isNew) closeSync(openSync(mark, 'a', 0o600));
   // LMDB syncs its file and not the file's name.
   if (options.durability === 'disk') syncNames(directory, made === undefined ? directory : dirname(made));
   return new MvccStore(backend, options);
