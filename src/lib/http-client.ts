@@ -38,6 +38,8 @@ export type HttpTransport = (call: HttpCall) => Promise<HttpAnswer>;
 export interface HttpTransportOptions {
   /** PEM. What servers are checked by, in the place of the system's authorities; and the client's own certificate. */
   tls?: { ca?: string; cert?: string; key?: string };
+  /** Whether connections are kept for later requests; default true. */
+  keepAlive?: boolean;
   /** Milliseconds until a connection stands; default 10 s. */
   connectMs?: number;
   /** Milliseconds in which nothing is sent or received, after which a request fails; default 5 min. */
@@ -49,7 +51,7 @@ const keptSockets = 8;
 
 /** A transport with connections of its own; those that are idle keep no process alive. */
 export function createHttpTransport(options: HttpTransportOptions = {}): HttpTransport {
-  const kept = { keepAlive: true, maxFreeSockets: keptSockets };
+  const kept = { keepAlive: options.keepAlive ?? true, maxFreeSockets: keptSockets };
   const plain = new Agent(kept);
   const secure = new HttpsAgent({ ...kept, ...options.tls });
   const limits = { connectMs: options.connectMs ?? 10_000, idleMs: options.idleMs ?? 300_000 };

@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { resolveUser } from '#core/containers/user.ts';
 import type { HostFiles } from '#core/snapshots/unpack/extract.ts';
 import { Fault } from '#lib/errors.ts';
@@ -12,7 +9,7 @@ import { IgnoreRules } from '../context/patterns.ts';
 import { makeDirectory, placeArchive, placeInline, placeItem, type Placement } from '../context/place.ts';
 import { contentDigest, findSources, type SourceItem, type SourceTree } from '../context/tree.ts';
 import type { CopyChange } from '../dockerfile/types.ts';
-import { buildLimits } from '../types.ts';
+import { downloadTo } from './download.ts';
 
 /** What a COPY or ADD brings, found before anything is written: its digests make the cache key. */
 export interface CopyPlan {
@@ -47,17 +44,7 @@ async function download(url: string, directory: string, change: CopyChange, sign
   const place = join(directory, createHash('sha256').update(url).digest('hex'));
   await rm(place, { recursive: true, force: true });
   await mkdir(place, { recursive: true });
-  const response = await fetch(url, { signal });
-  if (!response.ok || !response.body) throw new Fault('invalid', `ADD failed: ${url} answered ${response.status} ${response.statusText}`);
-  let bytes = 0;
-  const hash = createHash('sha256');
-  const counted = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]).on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    hash.update(chunk);
-    if (bytes > buildLimits.downloadBytes) counted.destroy(new Fault('too-large', `ADD failed: ${url} is over ${buildLimits.downloadBytes} bytes`));
-  });
-  await pipeline(counted, createWriteStream(join(place, name), { mode: 0o600 }));
-  const digest = `sha256:${hash.digest('hex')}`;
+  const digest = await downloadTo(url, join(place, name), signal);
   if (change.checksum !== undefined && change.checksum !== digest) {
     throw new Fault('invalid', `ADD failed: digest mismatch of ${url}: it is ${digest}, and --checksum says ${change.checksum}`);
   }
