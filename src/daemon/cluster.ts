@@ -5,6 +5,7 @@ import { createApiServer, type ApiServer } from '#cluster/apiserver/server.ts';
 import { openEmbeddedStore } from '#core/store/embedded/store.ts';
 import { codeOf, Fault, isFault } from '#lib/errors.ts';
 import type { ClusterNetwork } from './cluster-network.ts';
+import type { DaemonConfig } from './config.ts';
 import { connectionsOfDoor } from './open-files.ts';
 import { withKeptPort } from './ports.ts';
 import type { Surroundings } from './runtime.ts';
@@ -22,7 +23,7 @@ const firstPort = 6443;
 const portTries = 100;
 
 /** The API server on its store, listening on loopback and on the pods' gateway. */
-export async function openCluster(around: Surroundings, network: ClusterNetwork, gateway: string, wantedPort: number): Promise<Cluster> {
+export async function openCluster(around: Surroundings, network: ClusterNetwork, gateway: string, config: DaemonConfig): Promise<Cluster> {
   const { clock, random, log } = around;
   const root = join(around.root, 'cluster');
   const store = await openEmbeddedStore({ directory: join(root, 'store'), durability: 'disk', holds: 'the objects of the cluster', clock, log });
@@ -35,9 +36,10 @@ export async function openCluster(around: Surroundings, network: ClusterNetwork,
     serviceCidr: network.serviceCidr,
     advertise: { host: gateway, port: 0 },
     connections: connectionsOfDoor(),
+    tolerations: config.tolerations,
   });
   const listenAt = async (wanted: number): Promise<{ port: number }> => ({ port: await listen(api, ['127.0.0.1', gateway], wanted) });
-  const { port } = wantedPort ? await listenAt(wantedPort) : await withKeptPort(around.root, 'api', listenAt);
+  const { port } = config.apiPort ? await listenAt(config.apiPort) : await withKeptPort(around.root, 'api', listenAt);
   const url = `https://127.0.0.1:${port}`;
   const kubeconfig = await writeAdmin(api, url, join(root, 'admin.kubeconfig'));
   return {

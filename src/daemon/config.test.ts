@@ -5,7 +5,8 @@ import { hasSettings, parseConfig, parseRoot, settingsOf } from './config.ts';
 
 describe('the flags of up', () => {
   test('become flags again that mean the same from any directory', () => {
-    const config = parseConfig(['--root', 'r', '--docker-socket', './d.sock', '--api-port', '7000', '--registry-mirror', 'http://m/'], {});
+    const config = parseConfig(['--root', 'r', '--docker-socket', './d.sock', '--api-port', '7000', '--registry-mirror', 'http://m/', '--node-monitor-grace-period', '1m', '--default-unreachable-toleration-seconds', '5'], {});
+    assert.deepEqual([config.nodeGraceMs, config.tolerations], [60_000, { notReady: 300, unreachable: 5 }]);
     assert.equal(config.dockerSocket, join(process.cwd(), 'd.sock'));
     assert.deepEqual(parseConfig(['--root', config.root, ...settingsOf(config)], {}), config);
   });
@@ -29,6 +30,10 @@ describe('the flags of up', () => {
     [['--nodes', '0'], /--nodes takes a whole number from 1 to 100/],
     [['--nodes', '2.5'], /--nodes/],
     [['--api-port', '-1'], /--api-port/],
+    [['--node-monitor-grace-period', '40'], /takes a duration such as 40s/],
+    [['--node-monitor-grace-period', '5s'], /takes 15s to 1h, not "5s"/],
+    [['--default-not-ready-toleration-seconds=-1'], /--default-not-ready-toleration-seconds takes a whole number/],
+    [['--default-unreachable-toleration-seconds', '5m'], /--default-unreachable-toleration-seconds takes a whole number/],
     [['--registry-mirror', 'ftp://x'], /--registry-mirror takes an http or https URL/],
     [['--bogus'], /--bogus/],
     [['word'], /word/],

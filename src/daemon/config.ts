@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { Fault, messageOf } from '#lib/errors.ts';
+import { parseDuration } from '#lib/go-duration.ts';
 import { nodeLimits } from './nodes/types.ts';
 
 export interface DaemonConfig {
@@ -15,6 +16,10 @@ export interface DaemonConfig {
   dockerSocket: string;
   /** 0: the first free port from 6443 on. */
   apiPort: number;
+  /** Milliseconds of silence after which a node is unreachable. */
+  nodeGraceMs: number;
+  /** How long pods that do not say otherwise stay on a node in trouble, in seconds. */
+  tolerations: { notReady: number; unreachable: number };
   debug: boolean;
 }
 
@@ -32,6 +37,10 @@ const settingFlags = {
   'insecure-registry': { type: 'string', multiple: true },
   'docker-socket': { type: 'string' },
   'api-port': { type: 'string' },
+  // by the names that they have in Kubernetes' own programs
+  'node-monitor-grace-period': { type: 'string' },
+  'default-not-ready-toleration-seconds': { type: 'string' },
+  'default-unreachable-toleration-seconds': { type: 'string' },
 } as const;
 /** How many nodes there are is remembered by the list of nodes. */
 const allFlags = { ...settingFlags, nodes: { type: 'string' } } as const;
@@ -68,6 +77,11 @@ export function parseConfig(args: readonly string[], env: Environment): DaemonCo
     insecureRegistries: values['insecure-registry'] ?? [],
     dockerSocket,
     apiPort: wholeNumber('--api-port', values['api-port'] ?? '0', 0, 65535),
+    nodeGraceMs: gracePeriod(values['node-monitor-grace-period'] ?? '40s'),
+    tolerations: {
+      notReady: tolerationSeconds('default-not-ready-toleration-seconds', values['default-not-ready-toleration-seconds']),
+      unreachable: tolerationSeconds('default-unreachable-toleration-seconds', values['default-unreachable-toleration-seconds']),
+    },
     debug: values.debug ?? false,
   };
 }
@@ -84,6 +98,9 @@ export function settingsOf(config: DaemonConfig): string[] {
     ...config.insecureRegistries.map((host) => `--insecure-registry=${host}`),
     `--docker-socket=${config.dockerSocket}`,
     `--api-port=${config.apiPort}`,
+    `--node-monitor-grace-period=${config.nodeGraceMs}ms`,
+    `--default-not-ready-toleration-seconds=${config.tolerations.notReady}`,
+    `--default-unreachable-toleration-seconds=${config.tolerations.unreachable}`,
   ];
 }
 
@@ -103,6 +120,21 @@ function wholeNumber(flag: string, text: string, least: number, most: number): n
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < least || value > most) throw new Fault('invalid', `${flag} takes a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`);
   return value;
+}
+
+/** Agents renew their leases every ten seconds: less would call living nodes dead. */
+const leastGraceMs = 15_000;
+const mostGraceMs = 3_600_000;
+
+function gracePeriod(text: string): number {
+  const flag = '--node-monitor-grace-period';
+  const ms = parseDuration(flag, text);
+  if (ms < leastGraceMs || ms > mostGraceMs) throw new Fault('invalid', `${flag} takes 15s to 1h, not ${JSON.stringify(text)}: agents of nodes report every 10 s`);
+  return ms;
+}
+
+function tolerationSeconds(name: string, text: string | undefined): number {
+  return wholeNumber(`--${name}`, text ?? '300', 0, 2 ** 31 - 1);
 }
 
 function mirrorUrl(text: string): string {

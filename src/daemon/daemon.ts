@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DaemonFile } from '#api/gantry/status.ts';
-import { startControllers } from '#cluster/controllers/index.ts';
+import { startControllers, type ControllersOptions } from '#cluster/controllers/index.ts';
 import { startScheduler } from '#cluster/scheduler/scheduler.ts';
 import { systemClock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
@@ -15,7 +15,7 @@ import { openClusterDns } from './dns.ts';
 import { openEngineDoor } from './engine.ts';
 import { lockRoot } from './lock.ts';
 import { component } from './names.ts';
-import { askNodes, openGround, openNodes } from './nodes/open.ts';
+import { askNodes, openGround, openNodes, openSights } from './nodes/open.ts';
 import { openRuntime, type Surroundings } from './runtime.ts';
 import { statusOf } from './status.ts';
 
@@ -49,10 +49,11 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
   const network = clusterNetwork(join(config.root, 'cluster', 'network.json'), kernel);
   const gateway = addressIn(network.clusterCidr, 1);
   const ground = await openGround({ config, around, runtime, network });
-  const cluster = await openCluster(around, network, gateway, config.apiPort);
+  const cluster = await openCluster(around, network, gateway, config);
   const stopping = new AbortController();
   const dns = await openClusterDns(around, cluster.api, network, gateway, stopping.signal);
-  const loops = startLoops(around, cluster, stopping.signal);
+  const sights = ground.roster.agents ? openSights(around, cluster, network, stopping.signal) : undefined;
+  const loops = startLoops(around, cluster, { ...(sights && { sights }), nodeGraceMs: config.nodeGraceMs, signal: stopping.signal });
   stage('starting the nodes');
   const nodes = await openNodes({ config, around, runtime, cluster, network, ground });
   const file = describe(config, around, cluster);
@@ -77,9 +78,10 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
 }
 
 /** The cluster's control loops; resolves when the signal has ended them all. */
-async function startLoops(around: Surroundings, cluster: Cluster, signal: AbortSignal): Promise<void> {
+async function startLoops(around: Surroundings, cluster: Cluster, options: Pick<ControllersOptions, 'sights' | 'nodeGraceMs' | 'signal'>): Promise<void> {
+  const { signal } = options;
   const rootCa = cluster.api.authority.certificate;
-  const controllers = startControllers({ ...around, client: cluster.api.localClient(component('controllers')), rootCa, signal });
+  const controllers = startControllers({ ...around, ...options, client: cluster.api.localClient(component('controllers')), rootCa });
   const scheduler = startScheduler({ ...around, client: cluster.api.localClient(component('scheduler')), signal });
   await Promise.all([controllers, scheduler]);
 }

@@ -4,8 +4,10 @@ import type { KubeClient } from '#client/kube/types.ts';
 import type { ApiServer } from '#cluster/apiserver/server.ts';
 import type { CertificateAuthority, KeyPair } from '#cluster/apiserver/pki/authority.ts';
 import { startKubelet } from '#cluster/kubelet/start.ts';
+import type { Connections } from '#cluster/proxy/connections.ts';
 import { startProxy } from '#cluster/proxy/proxy.ts';
 import type { ProxyPlace } from '#cluster/proxy/types.ts';
+import type { Kernel } from '#sys/types.ts';
 import { version } from './config.ts';
 import { cgroupOf, servicesTable } from './names.ts';
 import type { NodeAccess } from './nodes/types.ts';
@@ -34,6 +36,8 @@ export interface NodeClients {
   close(): void;
 }
 
+type Rooms = Pick<Runtime, 'networks' | 'sandboxes'>;
+
 export interface NodeAgent {
   /** Ends what works with its clients, and them. */
   stop(): Promise<void>;
@@ -57,9 +61,11 @@ export async function openNode(parts: NodeParts): Promise<NodeAgent> {
     instance: cgroupOf(around.instance),
     clusterDns: [parts.clusterDns],
     clusterDomain: parts.clusterDomain,
+    // requests that hang fail, and watches begin anew
+    onReachedAgain: () => clients.close(),
     server: { cert: serving.certificate, key: serving.key, clientCa: parts.clientCa, host: address, port: 0 },
   });
-  const proxy = await openProxy(around, clients.proxy, parts.place, name);
+  const proxy = await openProxy(around, runtime, clients.proxy, parts.place, name);
   return {
     async stop() {
       proxy.stop();
@@ -70,7 +76,7 @@ export async function openNode(parts: NodeParts): Promise<NodeAgent> {
 }
 
 /** The Service proxy of this process's network namespace: a node's, or that of the host in front of its nodes. */
-export async function openProxy(around: Surroundings, client: KubeClient, place: ProxyPlace, nodeName?: string): Promise<{ stop(): void }> {
+export async function openProxy(around: Surroundings, runtime: Rooms, client: KubeClient, place: ProxyPlace, nodeName?: string): Promise<{ stop(): void }> {
   const stopping = new AbortController();
   await startProxy({
     client,
@@ -80,6 +86,7 @@ export async function openProxy(around: Surroundings, client: KubeClient, place:
     table: servicesTable(around.instance),
     nodeName,
     place,
+    connections: connectionsOf(around.kernel, runtime),
     signal: stopping.signal,
   });
   return { stop: () => stopping.abort() };
@@ -108,6 +115,17 @@ export function localClients(api: ApiServer, name: string): NodeClients {
 
 export function localProxyClient(api: ApiServer): KubeClient {
   return api.localClient({ name: userOfProxy, groups: [] });
+}
+
+/** Connections that pass here, and the sockets of those who made them: this namespace's own, or a container's. */
+function connectionsOf(kernel: Kernel, { networks, sandboxes }: Rooms): Connections {
+  return {
+    forget: (test) => void kernel.conntrack.forget(test),
+    break: ({ source, destination }) => {
+      const endpoint = networks.endpoints({}).find(({ address }) => address === source.address);
+      kernel.sockets.break(source, destination, endpoint && sandboxes.get(endpoint.sandboxId)?.netPath);
+    },
+  };
 }
 
 /** Certificates for a node: as a remote one would, it joins with its own. */

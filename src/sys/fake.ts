@@ -17,6 +17,8 @@ import type { FakeProcesses, FakeProgram } from './process/fake.ts';
 import { fakeProcesses } from './process/fake.ts';
 import type { FakeSeqPackets } from './seqpacket/fake.ts';
 import { fakeSeqPackets } from './seqpacket/fake.ts';
+import type { FakeSockets } from './sockets/fake.ts';
+import { fakeSockets } from './sockets/fake.ts';
 import type { Kernel } from './types.ts';
 
 export interface FakeKernel extends Kernel {
@@ -25,6 +27,7 @@ export interface FakeKernel extends Kernel {
   netlinks: FakeNetlinks;
   nft: FakeNftables;
   conntrack: FakeConntrack;
+  sockets: FakeSockets;
   cgroups: FakeCgroups;
   processes: FakeProcesses;
   seqpackets: FakeSeqPackets;
@@ -51,5 +54,5 @@ export function fakeKernel(options: FakeKernelOptions = {}): FakeKernel {
   const conntrack = fakeConntrack(exists);
   const processes = fakeProcesses(options.programs, options.clock);
   const cgroups = fakeCgroups({ version: options.cgroupVersion, kill: (pid) => processes.kill(pid, 9), alive: (pid) => processes.alive(pid) });
-  return { mounts: fakeMounts(), namespaces, netlinks, nft, conntrack, cgroups, processes, seqpackets: fakeSeqPackets(), files: fakeFiles() };
+  return { mounts: fakeMounts(), namespaces, netlinks, nft, conntrack, sockets: fakeSockets(), cgroups, processes, seqpackets: fakeSeqPackets(), files: fakeFiles() };
 }

@@ -10,6 +10,7 @@ import { linuxNamespaces } from './netns/linux.ts';
 import { linuxNftables } from './nft/linux.ts';
 import { linuxProcesses } from './process/linux.ts';
 import { linuxSeqPackets } from './seqpacket/linux.ts';
+import { linuxSockets } from './sockets/linux.ts';
 import type { Kernel } from './types.ts';
 
 /** The kernel of this machine. Nothing is loaded or started before the first call. */
@@ -23,6 +24,7 @@ export function linuxKernel(options: { clock?: Clock } = {}): Kernel {
     netlinks: linuxNetlinks(),
     nft: linuxNftables(),
     conntrack: linuxConntrack(),
+    sockets: linuxSockets(),
     cgroups: linuxCgroups({ mounts, clock }),
     processes: linuxProcesses(poller, clock),
     seqpackets: linuxSeqPackets(poller, clock),

@@ -16,6 +16,7 @@ import type { NetNamespaces } from './netns/types.ts';
 import type { Nftables } from './nft/types.ts';
 import type { Processes } from './process/types.ts';
 import type { SeqPackets } from './seqpacket/types.ts';
+import type { Sockets } from './sockets/types.ts';
 
 /** What rooms above are given. `linuxKernel()` in `linux.ts`, `fakeKernel()` in `fake.ts`. */
 export interface Kernel {
@@ -24,6 +25,7 @@ export interface Kernel {
   netlinks: Netlinks;
   nft: Nftables;
   conntrack: Conntrack;
+  sockets: Sockets;
   cgroups: Cgroups;
   processes: Processes;
   seqpackets: SeqPackets;

@@ -7,6 +7,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import { askedResources, inDiscoveryOrder } from './actions/resources.ts';
+import type { TolerationSeconds } from './admission/default-tolerations.ts';
 import { admissionSteps } from './admission/index.ts';
 import type { TokenAuthorityOptions } from './authn/service-account.ts';
 import { tokenAuthority } from './authn/service-account.ts';
@@ -36,6 +37,8 @@ export interface OpenOptions {
   serviceCidr: string;
   /** First and last node port; 30000 to 32767 where it is not given. */
   nodePorts?: { first: number; last: number };
+  /** How long pods bear a node in trouble, where they do not say; 300 s where it is not given. */
+  tolerations?: TolerationSeconds;
   /** The `iss` of service-account tokens. */
   issuer?: string;
   /** Other resources than all that are known: for tests. */
@@ -70,7 +73,7 @@ export async function openServer(options: OpenOptions): Promise<OpenServer> {
   const tokens = tokenAuthority({ keys, issuer, clock, random, uidOf: uidLookup(resources, objects) });
   const core: Core = { store, caches, resources, objects, clock, random, log, admission: [], expiry: new Expiry(store, clock) };
   const cidr = parseCidr(options.serviceCidr);
-  core.admission = admissionSteps({ core, authorizer: rbac, cidr, nodePorts: options.nodePorts ?? defaultNodePorts });
+  core.admission = admissionSteps({ core, authorizer: rbac, cidr, nodePorts: options.nodePorts ?? defaultNodePorts, tolerations: options.tolerations });
   const server: Server = { core, authentication: { tokens, keys, issuer, audiences: [issuer] }, authorizer, rbac, clusterCa: options.clusterCa };
   try {
     await bootstrap(core);

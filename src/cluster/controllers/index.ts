@@ -10,7 +10,7 @@ import { endpointsController } from './endpoints/controller.ts';
 import { endpointSliceController } from './endpointslice/controller.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring/controller.ts';
 import { garbageController } from './garbagecollector/controller.ts';
-import { nodeLifecycleController } from './nodelifecycle/controller.ts';
+import { nodeLifecycleController, type NodeLifecycleContext } from './nodelifecycle/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { podGarbageController } from './podgc/controller.ts';
 import { replicaSetController, replicationControllerController } from './replicaset/controller.ts';
@@ -35,7 +35,7 @@ export const controllers: readonly ClusterControllerFactory[] = [
   serviceAccountTokenController,
 ];
 
-export interface ControllersOptions {
+export interface ControllersOptions extends Pick<NodeLifecycleContext, 'sights' | 'nodeGraceMs'> {
   client: KubeClient;
   clock: Clock;
   log: Logger;

@@ -9,13 +9,13 @@ import { podRecorder } from './events.ts';
 import { collectImages } from './images/collect.ts';
 import { nodeFacts } from './node/facts.ts';
 import type { NodeFacts } from './node/facts.ts';
+import { followOwnNode, keepLease } from './node/presence.ts';
 import { registerNode, renewLease, reportNode } from './node/register.ts';
 import { PodManager } from './pod/manager.ts';
 import { removeHalfMade } from './pod/strays.ts';
 import { startServer } from './server/server.ts';
 import type { Kubelet, KubeletOptions, NodeContext } from './types.ts';
 
-const leaseMs = 10_000;
 const defaultStatusMs = 60_000;
 
 /** Starts the agent of a node: resolves when the node is registered and its pods are being worked on. */
@@ -49,12 +49,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     await pods.stop();
     throw error;
   }
-  const warn = (what: string) => (error: unknown) => log.warn(what, { error });
+  const refresh = (): Promise<void> => refreshNode(node, facts, server.port).catch((error: unknown) => log.warn('the status of the node could not be written', { error }));
   const timers = [
-    every(node.clock, leaseMs, () => renewLease(node).catch(warn('the lease could not be renewed'))),
-    every(node.clock, options.statusMs ?? defaultStatusMs, () => refreshNode(node, facts, server.port).catch(warn('the status of the node could not be written'))),
+    keepLease(node, () => void refresh()),
+    every(node.clock, options.statusMs ?? defaultStatusMs, refresh),
     collectImages(node),
   ];
+  const own = followOwnNode(node, signal, refresh);
   await node.services.synced;
   const bound = createInformer<Pod>({ client, ref: podsRef, clock, log, signal, fieldSelector: `spec.nodeName=${node.nodeName}` });
   bound.onChange(({ type, object }) => (type === 'DELETED' ? pods.remove(object) : pods.set(object)));
@@ -68,7 +69,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       await pods.stop();
       await events.flush();
       stopping.abort();
-      await Promise.all([bound.done, node.services.done]);
+      await Promise.all([bound.done, node.services.done, own.done]);
     },
   };
 }

@@ -71,6 +71,8 @@ export interface KubeletOptions {
   maxPods?: number;
   /** How often volumes made of API objects are brought up to date, in milliseconds; default 10 s. */
   refreshMs?: number;
+  /** Called when the API server is reached again after it was not: connections of before may hang. */
+  onReachedAgain?: () => void;
   /** How often the Node's status is written, in milliseconds; default a minute. */
   statusMs?: number;
   /** When images that no pod uses are removed; the kubelet's defaults where it is not given. */

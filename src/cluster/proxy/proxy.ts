@@ -1,9 +1,11 @@
-import type { EndpointSlice, Service } from '#api/kube/types.ts';
+import type { EndpointSlice, Node, Service } from '#api/kube/types.ts';
 import type { KubeClient } from '#client/kube/types.ts';
+import { isTrue } from '#cluster/machinery/conditions.ts';
 import { createInformers } from '#cluster/machinery/informers.ts';
 import { keyOf, type Informers } from '#cluster/machinery/types.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
+import { isInto, isLost, lostBackends, type Connections } from './connections.ts';
 import { emptyState, frontendsOf, stateOf } from './desired.ts';
 import { changes, wholeTable } from './rules.ts';
 import type { Frontend, ProxyPlace, ProxyRules, ProxyState } from './types.ts';
@@ -18,6 +20,8 @@ export interface ProxyOptions {
   /** The node whose own endpoints are near; undefined for a host in front of its nodes, to which all are. */
   nodeName: string | undefined;
   place: ProxyPlace;
+  /** Absent: connections stay where they were led. */
+  connections?: Connections;
   signal: AbortSignal;
   /** Path of the node's network namespace; the host's where undefined. */
   namespace?: string;
@@ -68,9 +72,46 @@ class NodeProxy {
       if (frontends.length > 0) this.#frontends.set(key, frontends);
       else this.#frontends.delete(key);
     };
-    await Promise.all([services.synced, slices.synced]);
+    const nodes = this.#informers.of<Node>({ group: '', version: 'v1', resource: 'nodes' });
+    nodes.onChange(({ object, old }) => {
+      if (isCutOff(object) && old && !isCutOff(old)) this.#leave(object);
+    });
+    await Promise.all([services.synced, slices.synced, nodes.synced]);
     this.#started = true;
     this.#apply();
+  }
+
+  /**
+   * Nothing comes back from a node that is cut off. Clients that wait for it, or would use a kept connection again, are told
+   * at once; what they send to the Service next goes elsewhere.
+   */
+  #leave({ metadata, spec }: Node): void {
+    const { connections } = this.#options;
+    const podCidr = spec.podCIDR;
+    if (!connections || podCidr === undefined) return;
+    this.#try('connections to a node that is cut off could not be ended', () => {
+      let count = 0;
+      connections.forget((connection) => {
+        if (!isInto(connection, podCidr)) return false;
+        if (connection.protocol === 'tcp' && connection.phase === 'open') connections.break(connection);
+        count++;
+        return true;
+      });
+      this.#log.info('a node is cut off; connections to its pods are ended', { node: metadata.name, count });
+    });
+  }
+
+  #forget(lost: ReadonlySet<string>): void {
+    if (lost.size === 0) return;
+    this.#try('connections to endpoints that are gone could not be forgotten', () => this.#options.connections?.forget((connection) => isLost(connection, lost)));
+  }
+
+  #try(what: string, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#log.warn(what, { error });
+    }
   }
 
   #refresh: (key: string) => void = () => {};
@@ -93,6 +134,7 @@ class NodeProxy {
     if (text === '') return;
     try {
       rules.run(text, namespace);
+      if (!this.#whole) this.#forget(lostBackends(this.#applied, wanted));
       this.#applied = wanted;
       this.#whole = false;
     } catch (error) {
@@ -102,6 +144,11 @@ class NodeProxy {
       this.#schedule(retryMs);
     }
   }
+}
+
+/** The daemon that has the node's network says so (controllers/nodelifecycle). */
+function isCutOff({ status }: Node): boolean {
+  return isTrue(status?.conditions, 'NetworkUnavailable');
 }
 
 function serviceKeys(slice: EndpointSlice): string[] {

@@ -1,3 +1,4 @@
+import { lostOf } from './connections.ts';
 import { emptyState, firstMark } from './desired.ts';
 import type { ProxyPlace, ProxyState } from './types.ts';
 
@@ -40,17 +41,9 @@ const noState = emptyState;
 
 /** Whether a frontend with affinity had a backend that it has no more. */
 function losesRemembered(from: ProxyState, to: ProxyState): boolean {
-  const lost = (frontends: ReadonlyMap<string, string>, before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): boolean => {
-    if (frontends.size === 0) return false;
-    const left = new Set([...after].map(([key, backend]) => `${frontendOf(key)} ${backend}`));
-    return [...before].some(([key, backend]) => frontends.has(frontendOf(key)) && !left.has(`${frontendOf(key)} ${backend}`));
-  };
+  const lost = (frontends: ReadonlyMap<string, string>, before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): boolean =>
+    frontends.size > 0 && lostOf(before, after).some((pair) => frontends.has(pair.split(' ').slice(0, -3).join(' ')));
   return lost(from.remembered, from.backends, to.backends) || lost(from.nodeRemembered, from.nodeBackends, to.nodeBackends);
-}
-
-/** A backend's key without its mark. */
-function frontendOf(key: string): string {
-  return key.slice(0, key.lastIndexOf(' . '));
 }
 
 function chainsOf(state: ProxyState): Set<string> {

@@ -8,7 +8,8 @@
  * backends does the picking, so a change is a change of map elements, whatever the number of Services.
  *
  * Life: informers -> `desiredState` (pure) -> `planChange` from what is applied (pure; its text is the transaction) ->
- * one transaction. At start the whole table is replaced. Rules outlive the daemon.
+ * one transaction. At start the whole table is replaced. Rules outlive the daemon. A connection stays where its first packet
+ * was led; what a backend has not taken when it goes is led anew, and of a node that is cut off all (`connections.ts`).
  */
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';

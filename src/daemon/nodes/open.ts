@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { NodeAnswer, NodeRequest } from '#api/gantry/nodes.ts';
+import type { NodeSights } from '#cluster/controllers/nodelifecycle/controller.ts';
 import { clearPods } from '#cluster/kubelet/clear.ts';
 import { startNodeRoutes } from '#cluster/proxy/routes.ts';
 import { Fault } from '#lib/errors.ts';
@@ -16,6 +17,7 @@ import { nodeBridge, openDaemonPods, openNodeNetwork, podCidrOf } from './networ
 import { removeFromCluster } from './objects.ts';
 import { readRoster, rosterOf, writeRoster } from './roster.ts';
 import type { Nodes, Roster } from './types.ts';
+import { watchNodes } from './watch.ts';
 
 export interface NodesParts {
   config: DaemonConfig;
@@ -42,6 +44,11 @@ export async function openGround({ config, around, runtime, network }: NodesPart
   return { rosterFile, roster, podNetwork: undefined };
 }
 
+/** What the daemon sees of its nodes by their network. */
+export function openSights({ kernel, clock, log }: Surroundings, cluster: Cluster, { clusterCidr }: ClusterNetwork, signal: AbortSignal): NodeSights {
+  return watchNodes({ client: cluster.api.localClient(component('watch')), clock, log, signal, clusterCidr, knock: (address, port) => kernel.namespaces.knock(address, port) });
+}
+
 /** Brings up the nodes of the roster, once those that leave are gone. */
 export async function openNodes(parts: NodesParts & { cluster: Cluster; ground: Ground }): Promise<Nodes> {
   const { around, runtime, cluster, config, ground } = parts;
@@ -61,7 +68,7 @@ async function openAgents({ around, runtime, network, cluster }: Parameters<type
   const stopping = new AbortController();
   await agents.startMissing();
   const place = { serviceCidr: network.serviceCidr, turned: { sources: network.clusterCidr, link: nodeBridge(runtime) } };
-  const proxy = await openProxy(around, localProxyClient(cluster.api), place);
+  const proxy = await openProxy(around, runtime, localProxyClient(cluster.api), place);
   const client = cluster.api.localClient(component('routes'));
   await startNodeRoutes({ client, clock: around.clock, log: around.log, table: () => around.kernel.netlinks.open(), clusterCidr: network.clusterCidr, signal: stopping.signal });
   agents.close = async () => {

@@ -9,10 +9,14 @@ export const CT_DELETE = (SUBSYS_CTNETLINK << 8) | 2;
 
 const AF_INET = 2;
 const headerSize = 4;
-const CTA = { TUPLE_ORIG: 1, TUPLE_REPLY: 2, STATUS: 3, ID: 12, ZONE: 18 } as const;
+const CTA = { TUPLE_ORIG: 1, TUPLE_REPLY: 2, STATUS: 3, PROTOINFO: 4, ID: 12, ZONE: 18 } as const;
 const TUPLE = { IP: 1, PROTO: 2 } as const;
 const IP = { V4_SRC: 1, V4_DST: 2 } as const;
 const PROTO = { NUM: 1, SRC_PORT: 2, DST_PORT: 3 } as const;
+const PROTOINFO_TCP = 1;
+const PROTOINFO_TCP_STATE = 1;
+/** linux/netfilter/nf_conntrack_tcp.h */
+const TCP_CONNTRACK = { SYN_SENT: 1, ESTABLISHED: 3, SYN_SENT2: 9 } as const;
 const IPS_SEEN_REPLY = 1 << 1;
 const IPS_DST_NAT = 1 << 5;
 const protocols: Readonly<Record<number, LedConnection['protocol']>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
@@ -49,7 +53,15 @@ export function decodeTracked(payload: Buffer): Tracked | undefined {
     const value = attributes.get(type);
     return value ? [type === CTA.TUPLE_ORIG ? attribute(type, [value]) : attribute(type, value)] : [];
   });
-  return { protocol, source: there.source, destination: there.destination, backend: back.source, answered: (status & IPS_SEEN_REPLY) !== 0, key: Buffer.concat(key) };
+  return { protocol, source: there.source, destination: there.destination, backend: back.source, phase: phaseOf(attributes.get(CTA.PROTOINFO), status), key: Buffer.concat(key) };
+}
+
+/** A client that uses its port again finds the entry of before, which says `answered` until the kernel sees the new SYN: the state says more. */
+function phaseOf(info: Buffer | undefined, status: number): LedConnection['phase'] {
+  const state = decodeAttributes(decodeAttributes(info ?? Buffer.alloc(0)).get(PROTOINFO_TCP) ?? Buffer.alloc(0)).get(PROTOINFO_TCP_STATE)?.[0];
+  if (state === undefined) return (status & IPS_SEEN_REPLY) === 0 ? 'new' : 'open';
+  if (state <= TCP_CONNTRACK.SYN_SENT || state === TCP_CONNTRACK.SYN_SENT2) return 'new';
+  return state <= TCP_CONNTRACK.ESTABLISHED ? 'open' : 'ending';
 }
 
 function tupleOf(bytes: Buffer): { protocol: number; source: LedConnection['source']; destination: LedConnection['source'] } | undefined {

@@ -15,7 +15,7 @@ conntrackSuite('fake', () => {
   let port = 40_000;
   const send = (): Promise<number> => {
     port++;
-    conntrack.track({ protocol: 'udp', source: { address: '10.9.0.1', port }, destination: { address: '10.9.0.5', port: 53 }, backend: { address: '10.9.0.1', port: 5353 }, answered: false }, '/a');
+    conntrack.track({ protocol: 'udp', source: { address: '10.9.0.1', port }, destination: { address: '10.9.0.5', port: 53 }, backend: { address: '10.9.0.1', port: 5353 }, phase: 'new' }, '/a');
     return Promise.resolve(port);
   };
   return { conntrack, a: '/a', b: '/b', send, release: () => {} };

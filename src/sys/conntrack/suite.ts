@@ -33,8 +33,8 @@ export function conntrackSuite(name: string, make: () => ConntrackUnderTest): vo
     it('knows where a connection was led, and forgets those that are picked, in one namespace', async () => {
       const ports = [await under.send(), await under.send()];
       const found = seen(under.a).sort((x, y) => ports.indexOf(x.source.port) - ports.indexOf(y.source.port));
-      assert.deepEqual(found.map(({ protocol, source, destination, backend, answered }) => ({ protocol, port: source.port, destination, backend, answered })), ports.map((port) => (
-        { protocol: 'udp', port, destination: { address: '10.9.0.5', port: 53 }, backend: { address: '10.9.0.1', port: 5353 }, answered: false })));
+      assert.deepEqual(found.map(({ protocol, source, destination, backend, phase }) => ({ protocol, port: source.port, destination, backend, phase })), ports.map((port) => (
+        { protocol: 'udp', port, destination: { address: '10.9.0.5', port: 53 }, backend: { address: '10.9.0.1', port: 5353 }, phase: 'new' })));
       assert.deepEqual(seen(under.b), []);
       assert.equal(under.conntrack.forget(({ source }) => source.port === ports[0], under.b), 0);
       assert.equal(under.conntrack.forget(({ source }) => source.port === ports[0], under.a), 1);

@@ -18,8 +18,8 @@ export interface LedConnection {
   destination: Endpoint;
   /** Where it was led. */
   backend: Endpoint;
-  /** Whether anything came back yet. */
-  answered: boolean;
+  /** `new`: nothing came back yet; `open`: data may pass both ways; `ending`: what is left of one that ended. */
+  phase: 'new' | 'open' | 'ending';
 }
 
 export interface Endpoint {

@@ -2,7 +2,7 @@ import { Fault } from '#lib/errors.ts';
 import { errnoFault } from '../errno.ts';
 import { encodeInet } from '../sockaddr.ts';
 import { sysctlFile } from './sysctls.ts';
-import type { NetNamespaces, PinnedKind } from './types.ts';
+import type { Knock, NetNamespaces, PinnedKind } from './types.ts';
 
 export interface FakeNamespaces extends NetNamespaces {
   calls: string[];
@@ -96,6 +96,13 @@ class Fake implements FakeNamespaces {
     const socket = this.#name(path, 'tcp', address, port);
     if (!this.#listens(socket)) throw errnoFault('ECONNREFUSED', `connect to ${address}:${port}`);
     return { fd: this.#give(`connection ${socket}`) };
+  }
+
+  knock(address: string, port: number): Knock {
+    this.calls.push(`knock ${address}:${port}`);
+    encodeInet(address, port);
+    const state = this.#listens(this.#name(undefined, 'tcp', address, port)) ? 'open' : 'refused';
+    return { state: () => state, close: () => {} };
   }
 
   /** A process's own namespace is taken to exist. */

@@ -6,7 +6,7 @@ import { sharedPoller } from '../epoll/poller.ts';
 import { errnoOf, faulting } from '../errno.ts';
 import { check, lastErrno, libc } from '../libc.ts';
 import { linuxMounts } from '../mount/linux.ts';
-import { connectInet, listenInet } from './sockets.ts';
+import { connectInet, knockInet, listenInet } from './sockets.ts';
 import { sysctlFile } from './sysctls.ts';
 import type { NetNamespaces, PinnedKind } from './types.ts';
 
@@ -29,6 +29,7 @@ export function linuxNamespaces(poller: Poller = sharedPoller()): NetNamespaces 
     isPinned,
     within,
     listen: (path, protocol, address, port) => at(path, () => listenInet(protocol, address, port)),
+    knock: knockInet,
     connect: (path, address, port, signal) => connectInet(poller, (start) => at(path, start), address, port, signal),
   };
 }

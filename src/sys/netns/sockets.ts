@@ -3,6 +3,7 @@ import { EPOLLOUT } from '../epoll/events.ts';
 import type { Poller } from '../epoll/poller.ts';
 import { errnoFault, errnoName } from '../errno.ts';
 import { check, lastErrno, libc } from '../libc.ts';
+import type { Knock } from './types.ts';
 import { AF_INET6, decodeInet, encodeInet, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../sockaddr.ts';
 
 const SOL_SOCKET = 1;
@@ -56,6 +57,20 @@ export async function connectInet(poller: Poller, inside: (start: () => number) 
     throw error;
   }
 }
+
+export function knockInet(address: string, port: number): Knock {
+  const { family, bytes } = encodeInet(address, port);
+  const fd = check(libc().socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), `knock at ${address}:${port}`);
+  // once begun, connect(2) tells how it stands
+  const ask = (): ReturnType<Knock['state']> => (libc().connect(fd, bytes, bytes.length) === 0 ? 'open' : (states[errnoName(lastErrno())] ?? 'unreachable'));
+  let now = ask();
+  return {
+    state: () => (now === 'waiting' ? (now = ask()) : now),
+    close: () => closeSync(fd),
+  };
+}
+
+const states: Readonly<Record<string, ReturnType<Knock['state']>>> = { EINPROGRESS: 'waiting', EALREADY: 'waiting', EISCONN: 'open', ECONNREFUSED: 'refused' };
 
 function setOption(fd: number, level: number, name: number, what: string): void {
   check(libc().setsockopt(fd, level, name, int(1), 4), what);

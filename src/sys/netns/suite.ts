@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { NetNamespaces } from './types.ts';
 
@@ -92,6 +93,19 @@ export function namespacesSuite(name: string, make: () => NamespacesUnderTest): 
       sockets.push(fd);
       await assert.rejects(namespaces.connect(b, '127.0.0.1', 8080), (error) => isFault(error, 'unavailable'));
       await assert.rejects(namespaces.connect(a, '127.0.0.1', 8080, AbortSignal.abort(new Error('enough'))), /enough/);
+    });
+
+    it('knocks, and tells who answers', async () => {
+      const a = pinned('a');
+      listen(a, 'tcp', 8080);
+      const states: string[] = [];
+      for (const port of [8080, 8081]) {
+        const knock = namespaces.within(a, () => namespaces.knock('127.0.0.1', port));
+        for (let i = 0; i < 100 && knock.state() === 'waiting'; i++) await sleep(10);
+        states.push(knock.state(), knock.state());
+        knock.close();
+      }
+      assert.deepEqual(states, ['open', 'open', 'refused', 'refused']);
     });
 
     it('refuses kernel parameters that would change the host', () => {

@@ -27,4 +27,13 @@ export interface NetNamespaces {
    * Without a signal it waits as long as TCP does (minutes, where nobody answers).
    */
   connect(path: string | undefined, address: string, port: number, signal?: AbortSignal): Promise<{ fd: number }>;
+  /** Begins a TCP connection from this process's namespace that is only to tell whether somebody answers. */
+  knock(address: string, port: number): Knock;
+}
+
+/** A connection that is being tried. */
+export interface Knock {
+  /** What the kernel knows by now, however late this process asks. */
+  state(): 'waiting' | 'open' | 'refused' | 'unreachable';
+  close(): void;
 }

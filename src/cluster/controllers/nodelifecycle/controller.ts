@@ -6,10 +6,10 @@ import { conditionOf, withCondition } from '#cluster/machinery/conditions.ts';
 import { runController } from '#cluster/machinery/controller.ts';
 import { createInformer } from '#cluster/machinery/informer.ts';
 import { WorkQueue } from '#cluster/machinery/queue.ts';
-import type { ControllerContext, ControllerFactory } from '#cluster/machinery/types.ts';
+import type { Controller, ControllerContext } from '#cluster/machinery/types.ts';
 import { keyFor } from '#cluster/machinery/types.ts';
 import { planText } from '../planned.ts';
-import type { NodeOperation } from './plan.ts';
+import type { NodeOperation, Sight } from './plan.ts';
 import { planNode } from './plan.ts';
 import { Pulses } from './pulses.ts';
 
@@ -22,9 +22,24 @@ const leaseNamespace = 'kube-node-lease';
 /** Index over pods: the node that they are bound to. */
 const byNode = 'node';
 
+export interface NodeLifecycleContext extends ControllerContext {
+  /** Who has the nodes' network, where that is told. */
+  sights?: NodeSights;
+  /** Milliseconds of silence after which a node is unreachable; default 40 s. */
+  nodeGraceMs?: number;
+}
+
+export interface NodeSights {
+  of(node: string): Sight | undefined;
+  /** Calls the handler with the name of each node of which something else is seen. */
+  onChange(handler: (node: string) => void): void;
+}
+
+type NodeLifecycleFactory = (context: NodeLifecycleContext) => Controller;
+
 /** Notices nodes that fell silent, taints those that cannot be used, and evicts pods that do not tolerate it. */
-export const nodeLifecycleController: ControllerFactory = (context) => {
-  const { client, clock, log, signal, informers } = context;
+export const nodeLifecycleController: NodeLifecycleFactory = (context) => {
+  const { client, clock, log, signal, informers, sights, nodeGraceMs } = context;
   const queue = new WorkQueue({ clock });
   const pulses = new Pulses(clock);
   const nodes = informers.of<Node>(nodesRef);
@@ -35,6 +50,11 @@ export const nodeLifecycleController: ControllerFactory = (context) => {
     if (type === 'DELETED') pulses.forget(object.metadata.name ?? '');
     queue.add(object.metadata.name ?? '');
   });
+  leases.onChange(({ object }) => {
+    const node = nodes.get(object.metadata.name ?? '');
+    if (node) pulses.silentMs(node, object);
+  });
+  sights?.onChange((node) => queue.add(node));
   // A pod may come to a node that it does not tolerate.
   pods.onChange(({ type, object, old }) => {
     const { nodeName } = object.spec;
@@ -44,7 +64,7 @@ export const nodeLifecycleController: ControllerFactory = (context) => {
     const node = nodes.get(key);
     if (!node) return undefined;
     const silentMs = pulses.silentMs(node, leases.get(keyFor(leaseNamespace, key)));
-    const { operations, againMs } = planNode({ node, silentMs, pods: pods.byIndex(byNode, key) }, clock.now());
+    const { operations, againMs } = planNode({ node, silentMs, sight: sights?.of(key), pods: pods.byIndex(byNode, key) }, clock.now(), nodeGraceMs);
     if (operations.length > 0) log.info(planText(operations), { controller: name });
     for (const operation of operations) await execute(context, node, operation);
     return againMs;
@@ -59,7 +79,8 @@ async function execute({ client, clock, events, signal }: ControllerContext, nod
     // The version makes it fail where the node has spoken meanwhile.
     const body = { metadata: { resourceVersion }, status: { conditions: operation.conditions } };
     await client.patch(nodesRef, nodeName, { type: 'merge', body }, { subresource: 'status', signal });
-    events.record(component, node, 'Normal', 'NodeNotReady', `Node ${nodeName} status is now: NodeNotReady`);
+    const became = conditionOf(operation.conditions, 'Ready')?.status !== conditionOf(node.status?.conditions, 'Ready')?.status;
+    if (became) events.record(component, node, 'Normal', 'NodeNotReady', `Node ${nodeName} status is now: NodeNotReady`);
   } else if (operation.do === 'set-taints') {
     const taints = operation.taints.length > 0 ? operation.taints : null;
     await client.patch(nodesRef, nodeName, { type: 'merge', body: { spec: { taints } } }, { signal });

@@ -4,7 +4,7 @@ import type { Node, NodeCondition, Pod, Taint, Toleration } from '#api/kube/type
 import { isoSeconds } from '#lib/clock.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import { planText } from '../planned.ts';
-import { nodeGraceMs, planNode } from './plan.ts';
+import { nodeGraceMs, planNode, type Sight } from './plan.ts';
 import { Pulses } from './pulses.ts';
 
 const now = Date.UTC(2026, 0, 1, 12);
@@ -49,6 +49,25 @@ test('a silent node becomes unknown, then tainted, its pods not ready, and evict
     'evict pod default/waited: it does not tolerate node.kubernetes.io/unreachable any longer',
     'again 200000',
   ]);
+});
+
+test('what is seen of a node counts before its silence: without an agent it serves on, cut off it does not', () => {
+  const seen = (of: Node, what: Sight['what'], silentMs: number, forMs: number, pods: Pod[] = []): string[] => planText(planNode({ node: of, silentMs, sight: { what, forMs }, pods }, now).operations).split('\n').filter((line) => line !== '');
+  assert.deepEqual(seen(node([ready('True')]), 'agent', 10_000, 60_000), []);
+  assert.deepEqual(seen(node([ready('True')]), 'no-agent', 4_000, 3_000), ['mark node n1 unknown: nothing listens where its agent did']);
+  assert.deepEqual(seen(node([ready('True')]), 'no-agent', 1_000, 3_000), [], 'it was heard of since');
+  const [first] = planNode({ node: node([ready('True')]), silentMs: 2_000, sight: { what: 'cut-off', forMs: 1_500 }, pods: [] }, now).operations;
+  assert.ok(first?.do === 'set-conditions');
+  assert.deepEqual(first.conditions.filter(({ type }) => ['Ready', 'NetworkUnavailable'].includes(type)).map(({ type, status, reason }) => `${type} ${status} ${reason}`), ['Ready Unknown NodeStatusUnknown', 'NetworkUnavailable True NodeUnreachable']);
+  const taints = [noSchedule('unreachable'), noExecute('unreachable'), noSchedule('network-unavailable')];
+  const lost = node(first.conditions, { taints });
+  const patient: Toleration[] = [{ key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute' }];
+  assert.deepEqual(seen(lost, 'cut-off', 5_000, 4_000, [pod('web', patient)]), ['mark pod default/web not ready: node n1 is unreachable']);
+  const silent = node([{ ...ready('Unknown') }], { taints: taints.slice(0, 2) });
+  const unknown = node(first.conditions.filter(({ type }) => type !== 'NetworkUnavailable'), silent.spec);
+  assert.deepEqual(seen(unknown, 'no-agent', 90_000, 80_000, [pod('web', patient)]), []);
+  assert.deepEqual(seen(unknown, 'agent', 90_000, 80_000, [pod('web', patient)]), [], 'one that hangs serves on, too');
+  assert.deepEqual(seen(node([ready('True'), ...first.conditions.slice(-1)], { taints: taints.slice(2) }), 'agent', 0, 100), ['mark node n1 reachable: it answers']);
 });
 
 test('taints follow the conditions, and those of others stay', () => {

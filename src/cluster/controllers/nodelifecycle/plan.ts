@@ -7,16 +7,30 @@ import { isReadyPod } from '#cluster/machinery/pods.ts';
 import { tolerates } from '#cluster/machinery/taints.ts';
 import type { Planned } from '../planned.ts';
 
-/** A node that has not been heard of for this long is unreachable, in milliseconds. */
+/** A node that has not been heard of for this long is unreachable, in milliseconds; unless another time is given. */
 export const nodeGraceMs = 40_000;
 /** The same for a node that never reported. */
 export const newNodeGraceMs = 60_000;
+
+/** What a node said just before it fell silent may be heard this much later, in milliseconds. */
+const lateMs = 1_000;
 
 export interface ObservedNode {
   node: Node;
   /** Milliseconds since its lease or its status was last seen to change. */
   silentMs: number;
+  sight?: Sight;
   pods: readonly Pod[];
+}
+
+/**
+ * What is seen of a node by whoever has its network, sooner than its silence tells: that its agent listens, that the
+ * machine answers and no agent listens, or that nothing answers.
+ */
+export interface Sight {
+  what: 'agent' | 'no-agent' | 'cut-off';
+  /** Milliseconds since it is so. */
+  forMs: number;
 }
 
 export type NodeOperation = Planned & (
@@ -43,23 +57,27 @@ const conditionTaints: Record<string, string> = {
 };
 const ownedTaints = new Set([...Object.values(conditionTaints), 'not-ready', 'unreachable', 'unschedulable'].map((name) => taintPrefix + name));
 
-export function planNode({ node, silentMs, pods }: ObservedNode, now: number): NodePlan {
+export function planNode({ node, silentMs, sight, pods }: ObservedNode, now: number, grace = nodeGraceMs): NodePlan {
   const operations: NodeOperation[] = [];
   const waits: number[] = [];
   const name = node.metadata.name ?? '';
-  const graceMs = conditionOf(node.status?.conditions, 'Ready') ? nodeGraceMs : newNodeGraceMs;
-  if (silentMs < graceMs) waits.push(graceMs - silentMs);
-  else {
-    const conditions = unknownConditions(node, now);
-    if (!sameJson(conditions, node.status?.conditions)) {
-      operations.push({ do: 'set-conditions', conditions, what: `mark node ${name} unknown`, cause: `it was silent for ${Math.floor(silentMs / 1000)} s` });
-    }
+  const graceMs = conditionOf(node.status?.conditions, 'Ready') ? grace : newNodeGraceMs;
+  // what was heard since counts more than what was seen before
+  const unseen = sight !== undefined && sight.what !== 'agent' && silentMs + lateMs >= sight.forMs;
+  const lost = unseen || silentMs >= graceMs;
+  if (!lost) waits.push(graceMs - silentMs);
+  const conditions = withNetwork(lost ? unknownConditions(node, now) : (node.status?.conditions ?? []), unseen ? sight : undefined, sight !== undefined, now);
+  if (!sameJson(conditions, node.status?.conditions ?? [])) {
+    const [what, cause] = lost ? [`mark node ${name} unknown`, unseen ? seen[sight.what] : `it was silent for ${Math.floor(silentMs / 1000)} s`] : [`mark node ${name} reachable`, 'it answers'];
+    operations.push({ do: 'set-conditions', conditions, what, cause });
   }
   const taints = wantedTaints(node, now);
   if (!sameTaints(taints, node.spec?.taints ?? [])) {
     operations.push({ do: 'set-taints', taints, what: `taint node ${name}`, cause: taints.map(({ key, effect }) => `${key}:${effect}`).join(', ') || 'nothing is wrong with it' });
   }
-  if (conditionOf(node.status?.conditions, 'Ready')?.status === 'Unknown') {
+  // what a node without an agent serves, it goes on serving; its pods leave their Services when they are replaced
+  const serves = sight !== undefined && sight.what !== 'cut-off';
+  if (conditionOf(node.status?.conditions, 'Ready')?.status === 'Unknown' && !serves) {
     for (const pod of pods.filter(isReadyPod)) operations.push({ do: 'mark-not-ready', pod, what: `mark pod ${nameOf(pod)} not ready`, cause: `node ${name} is unreachable` });
   }
   for (const pod of pods) {
@@ -69,6 +87,19 @@ export function planNode({ node, silentMs, pods }: ObservedNode, now: number): N
     else operations.push({ do: 'evict', pod, what: `evict pod ${nameOf(pod)}`, cause: `it does not tolerate ${eviction.taint.key}${eviction.waited ? ' any longer' : ''}` });
   }
   return { operations, ...(waits.length > 0 && { againMs: Math.min(...waits) }) };
+}
+
+const seen: Readonly<Record<Sight['what'], string>> = { agent: '', 'no-agent': 'nothing listens where its agent did', 'cut-off': 'its address does not answer' };
+
+/** Whether the node's network is there, where somebody can tell. */
+function withNetwork(conditions: readonly NodeCondition[], unseen: Sight | undefined, known: boolean, now: number): NodeCondition[] {
+  const before = conditionOf(conditions, 'NetworkUnavailable');
+  const isCutOff = unseen?.what === 'cut-off';
+  if (!known || isCutOff === (before?.status === 'True')) return [...conditions];
+  const condition: NodeCondition = isCutOff
+    ? { type: 'NetworkUnavailable', status: 'True', reason: 'NodeUnreachable', message: "The node's address does not answer." }
+    : { type: 'NetworkUnavailable', status: 'False', reason: 'NodeReachable', message: "The node's address answers." };
+  return withCondition<NodeCondition>([...conditions], { ...condition, lastHeartbeatTime: isoSeconds(now) }, isoSeconds(now));
 }
 
 function unknownConditions(node: Node, now: number): NodeCondition[] {

@@ -87,12 +87,12 @@ export async function reportNode(node: NodeContext, facts: NodeFacts, port: numb
 }
 
 /** Says that the node lives. Cheap, often. */
-export async function renewLease(node: NodeContext): Promise<void> {
+export async function renewLease(node: NodeContext, signal?: AbortSignal): Promise<void> {
   const { client, nodeName } = node;
   // Micro time: six digits.
   const renewTime = isoTime(node.clock.now()).replace('Z', '000Z');
   try {
-    await client.patch(leases, nodeName, { type: 'merge', body: { spec: { renewTime, holderIdentity: nodeName } } }, { namespace: leaseNamespace });
+    await client.patch(leases, nodeName, { type: 'merge', body: { spec: { renewTime, holderIdentity: nodeName } } }, { namespace: leaseNamespace, signal });
   } catch (error) {
     if (!isFault(error, 'not-found')) throw error;
     const lease: Lease = {
@@ -101,6 +101,6 @@ export async function renewLease(node: NodeContext): Promise<void> {
       metadata: { name: nodeName, namespace: leaseNamespace },
       spec: { holderIdentity: nodeName, leaseDurationSeconds: leaseSeconds, renewTime },
     };
-    await client.create<Lease>(leases, lease, { namespace: leaseNamespace });
+    await client.create<Lease>(leases, lease, { namespace: leaseNamespace, signal });
   }
 }

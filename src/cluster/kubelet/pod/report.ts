@@ -30,6 +30,12 @@ export class StatusReporter {
     return this.#told;
   }
 
+  /** What was told no longer stands in the API, where somebody else spoke for the node: the next is compared with the object. */
+  forget(): void {
+    this.#told = undefined;
+    this.#written = undefined;
+  }
+
   /** `pod` is what `status` was made for. */
   tell(pod: Pod, status: PodStatus): void {
     this.#told = status;

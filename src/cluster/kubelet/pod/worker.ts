@@ -25,6 +25,8 @@ const defaultRefreshMs = 10_000;
 /** How long after a turn that failed the next one begins, at first and at most, in milliseconds. */
 const againMs = 1000;
 const longestAgainMs = 10_000;
+/** Of the condition Ready, where the controller of nodes speaks for a node that does not. */
+const nodeNotReady = 'NodeNotReady';
 
 export class PodWorker {
   readonly #node: NodeContext;
@@ -67,6 +69,8 @@ export class PodWorker {
   /** A new state of the object. */
   update(pod: Pod): void {
     this.#pod = pod;
+    // said while the node was out of reach
+    if (pod.status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === nodeNotReady)) this.#reporter.forget();
     if (pod.metadata.deletionTimestamp) this.#end();
     this.wake();
   }

@@ -141,8 +141,3 @@ export class BridgeEndpoints implements EndpointDriver {
     }, namespace);
   }
 }
-
-/** Docker's own: 02:42 and the address. Locally administered, and unique where addresses are. */
-export function macOf(address: string): string {
-  return ['02', '42', ...address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'))].join(':');
-}

@@ -5,6 +5,11 @@ import type { Kernel } from '#sys/types.ts';
 
 const defaultMtu = 1500;
 
+/** Docker's own: 02:42 and the address. Locally administered, and unique where addresses are. */
+export function macOf(address: string): string {
+  return ['02', '42', ...address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'))].join(':');
+}
+
 /** What networks need of the host: forwarding, the uplink's MTU, and each bridge's own settings. */
 export class HostSide {
   readonly #kernel: Kernel;
@@ -41,7 +46,8 @@ export class HostSide {
   /** Makes the bridge, or completes one that is there: its address, and what published ports on loopback need. */
   ensureBridge(name: string, gateway: string | undefined, mtu: number): void {
     this.with((netlink) => {
-      if (!netlink.link(name)) netlink.createBridge(name, { mtu });
+      // one of its own: else it takes that of a port, and another when that port goes, which neighbours learn late
+      if (!netlink.link(name)) netlink.createBridge(name, { mtu, ...(gateway !== undefined && { mac: macOf(gateway.split('/')[0] ?? '') }) });
       if (gateway !== undefined) netlink.addAddress(name, gateway);
       netlink.setLink(name, { up: true });
     });
