@@ -89,7 +89,8 @@ export async function sendBody(door: DoorAddress, request: { method: string; pat
   const socket = await door.connect();
   const length = request.chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${request.bytes}`;
   socket.write(`${request.method} ${request.path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${request.type ?? 'application/json'}\r\n${length}\r\nConnection: close\r\n\r\n`);
-  const said = hear(socket);
+  // what is taken (an import) is worked through before the answer
+  const said = hear(socket, 180_000);
   let sent = 0;
   while (sent < request.bytes && !socket.destroyed) {
     const part = piece.subarray(0, Math.min(piece.length, request.bytes - sent));

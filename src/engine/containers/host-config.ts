@@ -7,6 +7,7 @@ import { rlimitsOf } from '#api/docker/ulimits.ts';
 import { combineCapabilities } from '#core/containers/capabilities.ts';
 import { Fault } from '#lib/errors.ts';
 import { checkLog } from './log-config.ts';
+import { checkWord } from './merge-config.ts';
 import { otherOf } from './record.ts';
 
 /** What is there in Docker, and not here: field -> how it is asked for. */
@@ -146,6 +147,9 @@ function checkModes(h: HostConfig, runtimes: readonly string[]): void {
 
 function checkAddresses(h: HostConfig): void {
   (h.ExtraHosts ?? []).forEach(parseExtraHost);
+  for (const entry of h.ExtraHosts ?? []) checkWord('add-host', entry);
+  for (const word of h.DnsSearch ?? []) checkWord('dns-search', word);
+  for (const word of h.DnsOptions ?? []) checkWord('dns-option', word);
   for (const server of h.Dns ?? []) {
     if (isIP(server) === 0) throw new Fault('invalid', `invalid IP address in dns: "${server}"`);
   }

@@ -55,7 +55,14 @@ function check(config: ContainerConfig): void {
   }
   for (const port of Object.keys(config.ExposedPorts ?? {})) parseExposed(port);
   if ((config.Hostname ?? '').length > 63 && !config.Hostname?.includes('.')) throw new Fault('invalid', `invalid hostname: ${config.Hostname}: at most 63 characters`);
+  checkWord('hostname', config.Hostname ?? '');
+  checkWord('domainname', config.Domainname ?? '');
   checkHealth(config.Healthcheck);
+}
+
+/** What becomes part of a line of `/etc/hosts` or `/etc/resolv.conf` must not bring blanks or lines of its own. */
+export function checkWord(what: string, text: string): void {
+  if (/[\s\p{Cc}]/u.test(text)) throw new Fault('invalid', `invalid ${what}: ${JSON.stringify(text)} holds a blank or a line break`);
 }
 
 /** `80/tcp`, `80`, `53/udp`. */
