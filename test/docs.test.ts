@@ -14,6 +14,7 @@ const root = join(import.meta.dirname, '..');
 const elsewhere: Readonly<Record<string, string>> = {
   'README.md: ./gantry demo': 'test/e2e/demo.test.ts runs the demo, and ./gantry test is what runs this',
   'CONTRIBUTING.md: git clone REPOSITORY gantry && cd gantry': 'the same two commands, after a clone',
+  'docs/simulation.md: npm run sim -- --seeds 10000': 'hours of a core; test/sim runs fewer seeds by the same program',
 };
 
 /** Images that the blocks name: here busybox stands for them. */
