@@ -4,7 +4,9 @@ const text = `gantry: a container engine and a cluster in one daemon
 
   ./gantry up [--root DIR] [--nodes N] [--registry-mirror URL] [--insecure-registry HOST] [--docker-socket PATH] [--api-port N]
                           start the daemon; returns when engine, API server and nodes are ready; flags are kept for
-                          the next start without any. Of several nodes, each is a process with a network of its own
+                          the next start without any. Of several nodes, each is a process with a network of its own.
+                          For nodes in trouble, by Kubernetes' names: --node-monitor-grace-period DURATION,
+                          --default-not-ready-toleration-seconds N, --default-unreachable-toleration-seconds N
   ./gantry down [--purge] stop it, containers too; --purge also removes all state
   ./gantry status [-o json]
                           versions, sockets, nodes, containers, pods, memory, disk
