@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject, Namespace, ObjectMeta } from '#api/kube/types.ts';
+import { VirtualClock } from '#lib/clock-virtual.ts';
 import { configMaps, namespaces, pods, serviceAccounts } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { configMap, pod } from '#cluster/apiserver/testing.ts';
@@ -96,6 +97,28 @@ test('what changes while its owner is looked for is collected all the same', asy
   await child(client, 'lost', never);
   await isGone(client, 'lost');
   assert.ok(looks > 0);
+});
+
+test('a namespace goes even where nobody saw the end of what was left in it', async (t) => {
+  const clock = new VirtualClock();
+  // Nothing is told of pods.
+  const through = (client: KubeClient): KubeClient => ({
+    ...forwarded(client),
+    watch: async function* (ref, options) {
+      for await (const event of client.watch<never>(ref, options)) if (ref.resource !== 'pods') yield event;
+    },
+  });
+  const { client } = await startCluster(t, { clock, through });
+  await makeNamespace(client, 'team');
+  await client.create(pods, pod('web', { nodeName: 'n1' }, { namespace: 'team' }));
+  await client.delete(namespaces, 'team');
+  await eventually(async () => assert.ok((await client.get(pods, 'web', 'team')).metadata.deletionTimestamp));
+  await eventually(async () => assert.equal((await client.get<Namespace>(namespaces, 'team')).status?.conditions?.some(({ type, status }) => type === 'NamespaceContentRemaining' && status === 'True'), true));
+  await client.delete(pods, 'web', { namespace: 'team', gracePeriodSeconds: 0 });
+  await eventually(async () => {
+    await clock.advance(5000);
+    await assert.rejects(client.get<KubeObject>(namespaces, 'team'), /not found/);
+  });
 });
 
 function forwarded(client: KubeClient): KubeClient {

@@ -15,6 +15,8 @@ const { values } = parseArgs({
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const progressSeeds = 100;
+/** A world that takes longer to settle is named, in milliseconds. */
+const slowMs = 60_000;
 
 async function one(seed: number): Promise<boolean> {
   const log = values.log ? (line: string): void => void process.stdout.write(line) : undefined;
@@ -36,6 +38,7 @@ async function many(first: number, count: number): Promise<number> {
       failed.push(seed);
       say(`seed ${seed} fails: ${outcome.problems.slice(0, 3).join('; ')}`);
     }
+    if (outcome.settledMs > slowMs) say(`seed ${seed} took ${Math.round(outcome.settledMs / 1000)} s to settle`);
     const done = seed - first + 1;
     if (done % progressSeeds === 0) say(`${done} of ${count} worlds, ${failed.length} failed; the last had ${outcome.revisions} revisions in ${Math.round(outcome.virtualMs / 1000)} s`);
   }

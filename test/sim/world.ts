@@ -64,6 +64,8 @@ export interface Outcome {
   /** Of every commit and every line of the trace. */
   hash: string;
   virtualMs: number;
+  /** From the end of the faults until all was as it should be. */
+  settledMs: number;
   revisions: number;
 }
 
@@ -86,6 +88,8 @@ class World {
   readonly #informers: { ref: ResourceRef; labelSelector?: string; informer: Informer<ApiObject> }[] = [];
   #stopping: Promise<void> | undefined;
   #made = 0;
+  #faultsEndedAt = 0;
+  #settledAt = 0;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -111,12 +115,13 @@ class World {
     await this.#clock.advance((operations.at(-1)?.atMs ?? 0) + afterPlanMs);
     endFaults(this.#faults);
     this.#note('the faults end');
+    this.#faultsEndedAt = this.#clock.now();
     let healed = false;
     void this.#heal().then(() => (healed = true));
     await this.#settle(() => healed);
     this.#note(`settled or given up; hash ${this.#history.hash}`);
     const problems = [...this.#history.problems, ...this.#problems];
-    return { problems, trace: this.#trace, hash: this.#history.hash, virtualMs: this.#clock.now() - this.#startedAt, revisions: this.#daemon.store().revision() };
+    return { problems, trace: this.#trace, hash: this.#history.hash, virtualMs: this.#clock.now() - this.#startedAt, settledMs: this.#settledAt - this.#faultsEndedAt, revisions: this.#daemon.store().revision() };
   }
 
   #openLog(): Logger {
@@ -268,6 +273,7 @@ class World {
       await this.#clock.advance(lookMs);
       left = healed() ? await this.#lookFor() : ['the world was not healed'];
       if (left.length > 0) continue;
+      this.#settledAt = this.#clock.now();
       const before = this.#history.changes;
       await this.#clock.advance(quietMs);
       if (this.#history.changes === before) {

@@ -2,6 +2,7 @@
  * The rules for names, label keys and label values. Each check gives the API's own texts for what is wrong,
  * none where the value is right.
  */
+import type { Random } from '#lib/random.ts';
 
 type Check = (value: string) => string[];
 
@@ -130,4 +131,16 @@ export const portNameErrors: Check = (value) => {
 
 export function portNumberErrors(value: number): string[] {
   return Number.isInteger(value) && value >= 1 && value <= 65535 ? [] : ['must be between 1 and 65535, inclusive'];
+}
+
+/** Letters and digits that make no words. */
+const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
+const suffixLength = 5;
+const longestGeneratedName = 63;
+
+/** `base` and five random characters, within the length of a label. */
+export function generatedName(base: string, random: Random): string {
+  let suffix = '';
+  for (let i = 0; i < suffixLength; i++) suffix += suffixAlphabet[random.int(suffixAlphabet.length)];
+  return base.slice(0, longestGeneratedName - suffixLength) + suffix;
 }

@@ -1,8 +1,8 @@
+import { generatedName } from '#api/kube/names.ts';
 import type { Container, Pod, ServiceAccount, Volume } from '#api/kube/types.ts';
 import type { Core } from '../core.ts';
 import { forbidden } from '../status.ts';
 import type { AdmissionRequest, AdmissionStep } from '../types.ts';
-import { generatedName } from '../verbs/metadata.ts';
 import { copyOf } from '../storage/object.ts';
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';

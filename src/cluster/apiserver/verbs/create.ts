@@ -1,3 +1,4 @@
+import { generatedName } from '#api/kube/names.ts';
 import type { KubeObject } from '#api/kube/types.ts';
 import type { Core } from '../core.ts';
 import { alreadyExists, conflict, statusFault } from '../status.ts';
@@ -5,7 +6,7 @@ import type { CachedObject } from '../storage/object.ts';
 import type { Context, Target } from '../types.ts';
 import { admit, refuseInvalid } from './admit.ts';
 import { commit } from './commit.ts';
-import { checkPathName, generatedName, matchTarget, stampNew } from './metadata.ts';
+import { checkPathName, matchTarget, stampNew } from './metadata.ts';
 import { copyOf } from '../storage/object.ts';
 
 /** How often a generated name, or an address, that turns out to be taken is chosen anew. */

@@ -1,21 +1,8 @@
 import type { KubeObject } from '#api/kube/types.ts';
 import { isoSeconds } from '#lib/clock.ts';
-import type { Random } from '#lib/random.ts';
 import type { Resource } from '#cluster/resources/types.ts';
 import type { Core } from '../core.ts';
 import { badRequest, conflict, invalidObject } from '../status.ts';
-
-/** Letters and digits that make no words. */
-const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
-const suffixLength = 5;
-const longestGeneratedName = 63;
-
-/** `base` and five random characters, within the length of a label. */
-export function generatedName(base: string, random: Random): string {
-  let suffix = '';
-  for (let i = 0; i < suffixLength; i++) suffix += suffixAlphabet[random.int(suffixAlphabet.length)];
-  return base.slice(0, longestGeneratedName - suffixLength) + suffix;
-}
 
 /** Names become parts of keys and paths: what no resource may be called. */
 export function checkPathName(resource: Resource, name: string): void {

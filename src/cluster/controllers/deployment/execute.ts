@@ -1,6 +1,7 @@
 import type { Deployment, ReplicaSet } from '#api/kube/types.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
 import { deployments as deploymentsRef, replicaSets as setsRef } from '#client/kube/resources.ts';
+import { answered } from '#cluster/machinery/answered.ts';
 import { controllerReference, isControlledBy } from '#cluster/machinery/owners.ts';
 import type { ControllerContext } from '#cluster/machinery/types.ts';
 import { sizeOf } from './numbers.ts';
@@ -40,7 +41,7 @@ async function create({ client, events, signal }: ControllerContext, deployment:
   const { name = '', namespace } = set.metadata;
   let created: ReplicaSet;
   try {
-    created = await client.create(setsRef, set, { namespace, signal });
+    created = await answered(() => client.create(setsRef, set, { namespace, signal }));
   } catch (error) {
     if (!isFault(error, 'already-exists')) {
       events.record(component, deployment, 'Warning', 'ReplicaSetCreateError', `Failed to create new replica set "${name}": ${messageOf(error)}`);
@@ -61,7 +62,7 @@ async function write({ client, events, signal }: ControllerContext, deployment: 
   const sizes = Object.entries(after.metadata.annotations ?? {}).filter(([annotation]) => annotation === desiredReplicasAnnotation || annotation === maxReplicasAnnotation);
   const annotations = { ...newest?.metadata.annotations, ...Object.fromEntries(sizes) };
   const object = newest ? { ...newest, metadata: { ...newest.metadata, annotations }, spec: { ...newest.spec, replicas: after.spec.replicas } } : after;
-  const updated = await client.update(setsRef, object, { name, namespace, signal });
+  const updated = await answered(() => client.update(setsRef, object, { name, namespace, signal }));
   written.set(uid, updated);
   if (sizeOf(set) !== sizeOf(after)) say(events, deployment, name, sizeOf(set), sizeOf(after));
   return updated;

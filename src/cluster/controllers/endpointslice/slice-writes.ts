@@ -1,7 +1,9 @@
 /** Follows and writes the slices that one manager makes. */
+import { generatedName } from '#api/kube/names.ts';
 import type { EndpointSlice } from '#api/kube/types.ts';
 import { isFault } from '#lib/errors.ts';
 import { endpointSlices as slicesRef } from '#client/kube/resources.ts';
+import { createAnswered } from '#cluster/machinery/answered.ts';
 import type { Expectations } from '#cluster/machinery/expectations.ts';
 import type { WorkQueue } from '#cluster/machinery/queue.ts';
 import type { ControllerContext } from '#cluster/machinery/types.ts';
@@ -33,13 +35,15 @@ export function followSlices({ informers }: ControllerContext, manager: string, 
   return { synced: slices.synced, of: (service) => slices.byIndex(index, service) };
 }
 
-export async function executeOnSlice({ client, signal }: ControllerContext, key: string, operation: Operation, expected: Expectations): Promise<void> {
+export async function executeOnSlice({ client, random, signal }: ControllerContext, key: string, operation: Operation, expected: Expectations): Promise<void> {
   const { slice } = operation;
   const { name = '', namespace } = slice.metadata;
   try {
     if (operation.do === 'create') {
       expected.expectCreations(key, 1);
-      await client.create(slicesRef, slice, { signal });
+      // Named here, so that a creation that was not answered can be told from another.
+      const name = generatedName(slice.metadata.generateName ?? '', random);
+      await createAnswered(client, slicesRef, { ...slice, metadata: { ...slice.metadata, name } }, signal);
     } else if (operation.do === 'update') await client.update(slicesRef, slice, { signal });
     else await client.delete(slicesRef, name, { namespace, signal });
   } catch (error) {

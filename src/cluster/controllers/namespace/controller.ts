@@ -19,6 +19,8 @@ import { deletionConditions, finalizer, planDeletion } from './plan.ts';
 const workers = 4;
 /** Deletions that are under way at a time in one namespace. */
 const deletionsAtOnce = 16;
+/** What is left is looked at again after this long, in milliseconds: an informer may miss the end of what it never saw. */
+const recheckMs = 15_000;
 
 export function namespaceController(context: ControllerContext): Controller {
   return { name: 'namespace', run: () => new NamespaceDeleter(context).run() };
@@ -69,8 +71,9 @@ class NamespaceDeleter {
     if (plan.length > 0) log.debug(planText(plan), { controller: 'namespace' });
     await forEachLimit(plan, deletionsAtOnce, (operation) => this.#execute(namespace, operation));
     if (plan.some((operation) => operation.do === 'delete')) return 0;
-    if (contents.length > 0) await this.#report(namespace, contents);
-    return undefined;
+    if (contents.length === 0) return undefined;
+    await this.#report(namespace, contents);
+    return recheckMs;
   }
 
   async #execute(namespace: Namespace, operation: Operation): Promise<void> {

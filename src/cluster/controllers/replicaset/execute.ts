@@ -1,6 +1,9 @@
+import { generatedName } from '#api/kube/names.ts';
 import type { Pod } from '#api/kube/types.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
+import type { Random } from '#lib/random.ts';
 import { pods as podsRef } from '#client/kube/resources.ts';
+import { answered, createAnswered } from '#cluster/machinery/answered.ts';
 import type { Expectations } from '#cluster/machinery/expectations.ts';
 import { controllerReference } from '#cluster/machinery/owners.ts';
 import type { ControllerContext } from '#cluster/machinery/types.ts';
@@ -39,9 +42,9 @@ async function createPods(by: ReplicaExecutor, set: Replicated, count: number): 
 }
 
 async function createPod({ context, expectations, kind }: ReplicaExecutor, set: Replicated): Promise<ReplicaFailure | undefined> {
-  const { client, events, signal } = context;
+  const { client, events, random, signal } = context;
   try {
-    const { metadata } = await client.create<Pod>(podsRef, podOf(set), { namespace: set.metadata.namespace, signal });
+    const { metadata } = await createAnswered(client, podsRef, podOf(set, random), signal);
     events.record(kind.component, set, 'Normal', 'SuccessfulCreate', `Created pod: ${metadata.name}`);
     return undefined;
   } catch (error) {
@@ -53,11 +56,14 @@ async function createPod({ context, expectations, kind }: ReplicaExecutor, set: 
   }
 }
 
-function podOf(set: Replicated): Pod {
+function podOf(set: Replicated, random: Random): Pod {
   const { metadata: template, spec } = set.spec.template ?? {};
   const { labels, annotations, finalizers } = template ?? {};
+  const generateName = `${set.metadata.name}-`;
   const metadata = {
-    generateName: `${set.metadata.name}-`,
+    // Named here, so that a creation that was not answered can be told from another.
+    name: generatedName(generateName, random),
+    generateName,
     namespace: set.metadata.namespace,
     ...(labels && { labels }),
     ...(annotations && { annotations }),
@@ -72,7 +78,7 @@ async function deletePod({ context, expectations, kind }: ReplicaExecutor, set: 
   const { name = '', namespace, uid = '' } = pod.metadata;
   expectations.expectDeletion(keyOf(set), uid);
   try {
-    await client.delete(podsRef, name, { namespace, preconditions: { uid }, signal });
+    await answered(() => client.delete(podsRef, name, { namespace, preconditions: { uid }, signal }));
     events.record(kind.component, set, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
     return undefined;
   } catch (error) {
