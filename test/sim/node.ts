@@ -79,6 +79,11 @@ export class SimNode {
     this.#follow(client, clock, stop.signal);
   }
 
+  /** What has not gone wrong by now will not. */
+  calm(): void {
+    for (const workload of this.#workloads.values()) if ((workload.trouble?.from ?? 0) > this.#options.clock.now()) delete workload.trouble;
+  }
+
   /** The kubelet is gone, or cut off; what it started runs on. */
   lose(): void {
     this.#process?.clock.kill();

@@ -114,6 +114,7 @@ class World {
     for (const operation of operations) this.#clock.after(operation.atMs, () => void this.#perform(operation));
     await this.#clock.advance((operations.at(-1)?.atMs ?? 0) + afterPlanMs);
     endFaults(this.#faults);
+    for (const node of this.#machines.values()) node.calm();
     this.#note('the faults end');
     this.#faultsEndedAt = this.#clock.now();
     let healed = false;
