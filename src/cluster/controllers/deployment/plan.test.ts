@@ -46,7 +46,7 @@ class World {
     for (let round = 0; round < 50; round++) {
       const plan = this.operations();
       for (const step of plan) this.#apply(step);
-      done.push(...plan.filter((step) => step.do !== 'annotate' && step.do !== 'note-revision').map((step) => printDeploymentPlan([step]).replace(/ \(.*/, '').replace(/web-\w+/, (name) => this.#imageOf(name))));
+      done.push(...plan.filter((step) => step.do !== 'annotate' && step.do !== 'note-revision').map((step) => printDeploymentPlan([step]).replace(/: .*/, '').replace(/web-\w+/, (name) => this.#imageOf(name))));
       const status = deploymentStatus(this.deployment, this.sets, now + round * 1000);
       const still = status === this.deployment.status;
       this.deployment = { ...this.deployment, status };
@@ -100,7 +100,7 @@ function pick(annotations: { [name: string]: string } = {}): { [name: string]: s
 
 test('the first rollout creates one set with all replicas, and completes', () => {
   const world = new World();
-  assert.match(world.plan(), /^create web-\w+ with 4 replicas \(no replica set has the present template\)$/);
+  assert.match(world.plan(), /^create web-\w+ with 4 replicas: no replica set has the present template$/);
   assert.deepEqual(world.settle(), ['create web:1 with 4 replicas']);
   const [set] = world.sets;
   const hash = set?.metadata.labels?.['pod-template-hash'] ?? '';

@@ -18,13 +18,13 @@ export interface ObservedDeployment {
 }
 
 export type DeploymentOperation =
-  | { do: 'adopt' | 'release'; set: ReplicaSet; because: string }
-  | { do: 'create'; set: ReplicaSet; because: string }
+  | { do: 'adopt' | 'release'; set: ReplicaSet; cause: string }
+  | { do: 'create'; set: ReplicaSet; cause: string }
   /** Writes annotations and `minReadySeconds`; leaves the number alone. */
-  | { do: 'annotate'; set: ReplicaSet; after: ReplicaSet; because: string }
-  | { do: 'scale'; set: ReplicaSet; after: ReplicaSet; because: string }
-  | { do: 'delete'; set: ReplicaSet; because: string }
-  | { do: 'note-revision'; revision: string; because: string };
+  | { do: 'annotate'; set: ReplicaSet; after: ReplicaSet; cause: string }
+  | { do: 'scale'; set: ReplicaSet; after: ReplicaSet; cause: string }
+  | { do: 'delete'; set: ReplicaSet; cause: string }
+  | { do: 'note-revision'; revision: string; cause: string };
 
 export const hashLabel = 'pod-template-hash';
 export const annotationPrefix = 'deployment.kubernetes.io/';

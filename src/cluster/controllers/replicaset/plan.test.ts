@@ -44,8 +44,8 @@ function observed(replicas: number, pods: Pod[], extra: Partial<ObservedReplicas
 const plan = (o: ObservedReplicas): string => printReplicaPlan(planReplicas(o));
 
 test('missing pods are created, at most a burst at once', () => {
-  assert.equal(plan(observed(3, [pod('a')])), 'create 2 pods (1 of 3 wanted pods are there)');
-  assert.equal(plan(observed(900, [])), 'create 500 pods (0 of 900 wanted pods are there)');
+  assert.equal(plan(observed(3, [pod('a')])), 'create 2 pods: 1 of 3 wanted pods are there');
+  assert.equal(plan(observed(900, [])), 'create 500 pods: 0 of 900 wanted pods are there');
   assert.equal(plan(observed(1, [pod('a')])), '');
 });
 
@@ -67,8 +67,8 @@ test('of too many pods those go first that serve least', () => {
 test('pods that match are adopted and count; those that do not are let go', () => {
   const text = plan(observed(2, [pod('mine')], { adoptable: [pod('orphan')], strays: [pod('relabelled')] }));
   assert.equal(text, [
-    'release pod relabelled (its labels do not match the selector any more)',
-    'adopt pod orphan (its labels match and nothing controls it)',
+    'release pod relabelled: its labels do not match the selector any more',
+    'adopt pod orphan: its labels match and nothing controls it',
   ].join('\n'));
 });
 

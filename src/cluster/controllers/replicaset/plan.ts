@@ -4,6 +4,7 @@ import { isoSeconds } from '#lib/clock.ts';
 import { conditionOf, withCondition, withoutCondition } from '#cluster/machinery/conditions.ts';
 import { sameJson } from '#cluster/machinery/equal.ts';
 import { availableIn, isReadyPod } from '#cluster/machinery/pods.ts';
+import { planText } from '../planned.ts';
 import type { Replicated } from './kinds.ts';
 import type { ObservedReplicas } from './observe.ts';
 import { byDispensability } from './rank.ts';
@@ -12,31 +13,31 @@ import { byDispensability } from './rank.ts';
 export const burstReplicas = 500;
 
 export type ReplicaOperation =
-  | { do: 'adopt'; pod: Pod; because: string }
-  | { do: 'release'; pod: Pod; because: string }
-  | { do: 'create'; count: number; because: string }
-  | { do: 'delete'; pod: Pod; because: string };
+  | { do: 'adopt'; pod: Pod; cause: string }
+  | { do: 'release'; pod: Pod; cause: string }
+  | { do: 'create'; count: number; cause: string }
+  | { do: 'delete'; pod: Pod; cause: string };
 
 /** What brings the pods to the wanted number. */
 export function planReplicas({ set, pods, adoptable, strays, perNode }: ObservedReplicas): ReplicaOperation[] {
   const plan: ReplicaOperation[] = [
-    ...strays.map((pod): ReplicaOperation => ({ do: 'release', pod, because: 'its labels do not match the selector any more' })),
-    ...adoptable.map((pod): ReplicaOperation => ({ do: 'adopt', pod, because: 'its labels match and nothing controls it' })),
+    ...strays.map((pod): ReplicaOperation => ({ do: 'release', pod, cause: 'its labels do not match the selector any more' })),
+    ...adoptable.map((pod): ReplicaOperation => ({ do: 'adopt', pod, cause: 'its labels match and nothing controls it' })),
   ];
   // Its pods are the garbage collector's now.
   if (set.metadata.deletionTimestamp !== undefined) return plan;
   const present = [...pods, ...adoptable];
   const wanted = set.spec.replicas;
-  const because = `${present.length} of ${wanted} wanted pods are there`;
-  if (present.length < wanted) plan.push({ do: 'create', count: Math.min(wanted - present.length, burstReplicas), because });
+  const cause = `${present.length} of ${wanted} wanted pods are there`;
+  if (present.length < wanted) plan.push({ do: 'create', count: Math.min(wanted - present.length, burstReplicas), cause });
   const surplus = Math.min(present.length - wanted, burstReplicas);
-  if (surplus > 0) for (const pod of byDispensability(present, perNode).slice(0, surplus)) plan.push({ do: 'delete', pod, because });
+  if (surplus > 0) for (const pod of byDispensability(present, perNode).slice(0, surplus)) plan.push({ do: 'delete', pod, cause });
   return plan;
 }
 
 /** The plan as text, an operation a line. */
 export function printReplicaPlan(plan: readonly ReplicaOperation[]): string {
-  return plan.map((step) => `${step.do} ${step.do === 'create' ? `${step.count} pods` : `pod ${step.pod.metadata.name}`} (${step.because})`).join('\n');
+  return planText(plan.map((step) => ({ what: `${step.do} ${step.do === 'create' ? `${step.count} pods` : `pod ${step.pod.metadata.name}`}`, cause: step.cause })));
 }
 
 export interface ReplicaFailure {
