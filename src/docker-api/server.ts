@@ -80,7 +80,7 @@ class DockerDoor implements DockerApi {
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
-        server.listen(socketPath, resolve);
+        server.listen({ path: socketPath, backlog: connectionLimit }, resolve);
         process.umask(before);
       });
     } finally {

@@ -96,7 +96,7 @@ export class HttpDoor {
     listener.on('connection', (socket: Socket) => this.#take(socket));
     listener.on('secureConnection', (socket) => this.#secured(socket));
     listener.on('tlsClientError', (_error, socket) => socket.destroy());
-    listener.listen({ host, port });
+    listener.listen({ host, port, backlog: mostConnections });
     try {
       await once(listener, 'listening');
     } catch (error) {
