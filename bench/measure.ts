@@ -30,13 +30,6 @@ export function now(): number {
   return Number(systemClock.monotonic()) / 1e6;
 }
 
-/** Milliseconds that it took. */
-export async function timed(work: () => Promise<unknown>): Promise<number> {
-  const began = now();
-  await work();
-  return now() - began;
-}
-
 /** Runs a program to its end. Rejects with what it said where it fails. */
 export function command(program: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv; input?: Buffer } = {}): Promise<Finished> {
   return new Promise((resolve, reject) => {

@@ -51,6 +51,7 @@ class ClassicBuilder implements Builder {
     try {
       const run = { builder: this.#options, cache: this.#cache, options, directory, kept, emit: said, signal: AbortSignal.any([signal, cancel.signal]) };
       const image = await buildFrom(run, context);
+      await this.#cache.noted();
       if (options.quiet) emit({ stream: `${image.id}\n` });
       this.#options.onImage?.(image.id, options.tags);
     } catch (error) {

@@ -7,6 +7,13 @@ import { Fault } from '#lib/errors.ts';
 import type { NetNamespaces } from '#sys/netns/types.ts';
 import type { Child, Processes } from '#sys/process/types.ts';
 
+/**
+ * What keeps a process that mostly waits small: the young generation of V8's heap, in MiB, which by default keeps four times
+ * as much after a busy moment; and the C library's arenas, one for each thread that allocates. docs/performance.md has figures.
+ */
+const heapFlags = ['--max-semi-space-size=4'];
+const heapEnvironment = { MALLOC_ARENA_MAX: '2' };
+
 /** Milliseconds that a start may take: a first start on a slow machine makes certificates and pins namespaces. */
 export const startLimitMs = 300_000;
 
@@ -32,7 +39,7 @@ export function launch<Ready>(word: string, flags: readonly string[], options: L
   const { processes, within } = options;
   const log = openSync(options.log, 'a', 0o600);
   const spawn = (): Child =>
-    processes.spawn(process.execPath, [...process.execArgv, options.program, word, ...flags], { cwd: '/', env: environment(), stdio: ['ignore', log, log, 'pipe'], detached: true });
+    processes.spawn(process.execPath, [...process.execArgv, ...heapFlags, options.program, word, ...flags], { cwd: '/', env: environment(), stdio: ['ignore', log, log, 'pipe'], detached: true });
   // a child is born in the namespaces of the thread that starts it
   const child = within ? within.namespaces.within(within.path, spawn) : spawn();
   closeSync(log);
@@ -43,7 +50,7 @@ export function launch<Ready>(word: string, flags: readonly string[], options: L
 /** What containers are started with must not depend on the shell that said `up`. */
 function environment(): Record<string, string> {
   const kept = ['PATH', 'HOME', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy', 'NODE_COMPILE_CACHE', 'TZ'];
-  return Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? '']])));
+  return { ...Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? '']]))), ...heapEnvironment };
 }
 
 async function awaitReady<Ready>(child: Child, word: string, { log, onStage }: LaunchOptions): Promise<Ready> {

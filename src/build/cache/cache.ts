@@ -19,6 +19,8 @@ export class BuildCache {
   readonly #snapshots: Snapshots;
   readonly #images: Images;
   readonly #clock: Clock;
+  /** Uses that are being written. */
+  readonly #noting = new Set<Promise<unknown>>();
 
   constructor(records: Records<CacheEntry>, { snapshots, images, clock }: { snapshots: Snapshots; images: Images; clock: Clock }) {
     this.#records = records;
@@ -34,7 +36,17 @@ export class BuildCache {
       await this.#records.delete(key);
       return undefined;
     }
-    return this.#records.put({ ...entry, usedAt: this.#clock.now(), uses: entry.uses + 1 });
+    const used = { ...entry, usedAt: this.#clock.now(), uses: entry.uses + 1 };
+    // a step does not wait for the note that the one before was used
+    const noted = this.#records.put(used).finally(() => this.#noting.delete(noted));
+    this.#noting.add(noted);
+    noted.catch(() => {});
+    return used;
+  }
+
+  /** Resolves when the uses so far are written. */
+  async noted(): Promise<void> {
+    await Promise.all(this.#noting);
   }
 
   async save(key: string, description: string, layer?: CachedLayer): Promise<CacheEntry> {
