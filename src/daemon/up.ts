@@ -23,19 +23,27 @@ export async function up(args: readonly string[]): Promise<number> {
   const processes = linuxProcesses();
   const running = runningDaemon(config.root, processes);
   if (running) {
-    const missing = await askNodes(config.root, { do: 'start-missing' });
-    if (missing.length > 0) say(`nodes without an agent have one again: ${missing.join(', ')}`);
-    const ignored = hasSettings(args) || config.nodes !== undefined ? '; the flags of this call count from its next start: ./gantry down, then up with them' : '';
-    say(`Gantry is already running at ${config.root} (pid ${running.pid})${ignored}`);
+    await upAgain(args, config, running.pid, say);
     return 0;
   }
   const began = systemClock.monotonic();
   const file = (await startedElsewhere(config.root, processes, say)) ?? (await startDaemon(config, processes, args, say));
+  await askNodes(config.root, { do: 'start-missing' });
   say(`Gantry is up in ${(Number(systemClock.monotonic() - began) / 1e9).toFixed(1)} s (pid ${file.pid})`);
   say(`  docker      unix://${file.docker}`);
   say(`  kubernetes  ${file.apiUrl}`);
   say(`  use them:   eval "$(./gantry env)"`);
   return 0;
+}
+
+/** What a call can do for a daemon that runs: its nodes. */
+async function upAgain(args: readonly string[], { root, nodes }: DaemonConfig, pid: number, say: (text: string) => void): Promise<void> {
+  const missing = await askNodes(root, { do: 'start-missing' });
+  if (missing.length > 0) say(`nodes without an agent have one again: ${missing.join(', ')}`);
+  const changed = nodes === undefined ? [] : await askNodes(root, { do: 'scale', count: nodes });
+  if (changed.length > 0) say(`there are ${nodes} nodes now: ${changed.join(', ')} came or went`);
+  const ignored = hasSettings(args) ? '; the flags of this call count from its next start: ./gantry down, then up with them' : '';
+  say(`Gantry is already running at ${root} (pid ${pid})${ignored}`);
 }
 
 /** The daemon of a root, if one lives: its pid may since be another process's, so its start time counts too. */

@@ -56,7 +56,7 @@ function once(url: string): Promise<string> {
 }
 
 describe('a node is lost', { skip }, () => {
-  const daemon = new TestNodes(['--nodes', '2']);
+  const daemon = new TestNodes(['--nodes', '2', '--default-unreachable-toleration-seconds', '4']);
   const kubectl = (...args: string[]): Promise<string> => daemon.ok('kubectl', ...args);
   const tolerate = (seconds: number): string => `tolerations: [{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: ${seconds}}]`;
   const askers: Asker[] = [];
@@ -73,7 +73,7 @@ describe('a node is lost', { skip }, () => {
   before(async () => {
     await daemon.up();
     await daemon.busybox();
-    await daemon.apply(web('web', 4) + web('brief', 2, tolerate(4)).replace(/^/, '---'));
+    await daemon.apply(`${web('web', 4, tolerate(300))}---${web('brief', 2)}`);
     pods = await daemon.placed('web', { 'gantry-0': 2, 'gantry-1': 2 });
     await daemon.placed('brief', { 'gantry-0': 1, 'gantry-1': 1 });
     const { cluster, port } = await daemon.urls('web');

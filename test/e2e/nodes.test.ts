@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { until, whyNoDaemon } from '../support/daemon.ts';
+import { gantry, until, whyNoDaemon } from '../support/daemon.ts';
 import { TestNodes, web, type PlacedPod } from '../support/nodes.ts';
 
 const skip = whyNoDaemon('docker', 'kubectl') ?? false;
@@ -167,7 +167,7 @@ describe('two nodes', { skip }, () => {
 
   test('what cannot be done is refused by name', async () => {
     const refused = async (...words: string[]): Promise<string> => {
-      const { code, stderr } = await daemon.run(process.execPath, [join(import.meta.dirname, '../../src/main.ts'), 'node', ...words, '--root', daemon.root]);
+      const { code, stderr } = await daemon.run(process.execPath, [gantry, 'node', ...words, '--root', daemon.root]);
       assert.notEqual(code, 0);
       return stderr;
     };
@@ -180,12 +180,15 @@ describe('two nodes', { skip }, () => {
   });
 
   test('one node again, then three: nobody of before goes on', async () => {
-    const count = (await daemon.pods('web')).length;
-    await daemon.gantry('down');
+    const count = 6;
+    await daemon.placed('web', { 'gantry-0': count });
+    assert.match((await daemon.run(process.execPath, [gantry, 'up', '--nodes', '1', '--root', daemon.root])).stderr, /gantry down, then/);
+    await daemon.kill();
     await daemon.up('--nodes', '1');
     const [own] = (await daemon.status()).nodes;
     assert.equal(own?.pid, (await daemon.status()).daemon.pid);
     await daemon.placed('web', { 'gantry-0': count });
+    assert.match(await kubectl('get', 'pod', 'second-0', '--no-headers'), /0\/1 +Completed +0 /, 'what had ended stays as it was');
     assert.equal(await kubectl('get', 'nodes', '--no-headers', '-o', 'custom-columns=:metadata.name'), 'gantry-0');
     await daemon.kill();
     await daemon.up('--nodes', '3');
@@ -194,5 +197,8 @@ describe('two nodes', { skip }, () => {
     assert.deepEqual(daemon.processes().filter((line) => line.includes('conmon') && line.includes(`${mine}/`)), [], 'the pods of the daemon’s own node');
     await kubectl('scale', 'deployment', 'web', `--replicas=${count + 3}`);
     await until('the new nodes to have some', async () => (await daemon.pods('web')).filter(({ node }) => node !== 'gantry-0').length === 3);
+    await daemon.up('--nodes', '2');
+    await daemon.placed('web', { 'gantry-0': count, 'gantry-1': 3 });
+    assert.deepEqual((await daemon.status()).nodes.map(({ name }) => name), ['gantry-0', 'gantry-1']);
   });
 });

@@ -13,7 +13,8 @@ import { whyNoContainers } from '#core/containers/testing.ts';
 import type { Status } from '#api/gantry/status.ts';
 import { programPath } from './programs.ts';
 
-const gantry = join(import.meta.dirname, '../../src/main.ts');
+/** The program, as `./gantry` runs it. */
+export const gantry = join(import.meta.dirname, '../../src/main.ts');
 
 /** Why these tests cannot run here; undefined where they can. */
 export function whyNoDaemon(...programs: string[]): string | undefined {

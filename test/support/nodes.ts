@@ -18,7 +18,7 @@ spec:
       containers:
         - name: main
           image: bb
-          command: [sh, -c, 'mkdir /w; hostname > /w/index.html; echo serving; exec httpd -f -p 8080 -h /w']
+          command: [sh, -c, 'mkdir /w; hostname > /w/index.html; echo serving; trap "exit 0" TERM; httpd -f -p 8080 -h /w & wait']
           readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
 ---
 apiVersion: v1

@@ -58,6 +58,18 @@ export class AgentNodes implements Nodes {
     return started;
   }
 
+  async scale(count: number): Promise<string[]> {
+    if (count < 2) throw new Fault('conflict', 'the nodes are agents: ./gantry down, then ./gantry up --nodes 1, makes one that is in the daemon');
+    const changed: string[] = [];
+    while (this.#roster.nodes.length < count) changed.push(await this.add(undefined));
+    while (this.#roster.nodes.length > count) {
+      const name = this.#roster.nodes.at(-1)?.name ?? '';
+      await this.remove(name);
+      changed.push(name);
+    }
+    return changed;
+  }
+
   add(name: string | undefined): Promise<string> {
     return this.#mutex.run('', async () => {
       const node = nextNode(this.#roster.nodes, name);

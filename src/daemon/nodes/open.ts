@@ -66,7 +66,8 @@ export async function openNodes(parts: NodesParts & { cluster: Cluster; ground: 
 /** The host stands in front of its nodes: Services and pods are reached from it, too. */
 async function openAgents({ around, runtime, network, cluster }: Parameters<typeof openNodes>[0], agents: AgentNodes, store: ImageStore): Promise<Nodes> {
   const stopping = new AbortController();
-  await agents.startMissing();
+  // engine and cluster are of use without it; `up` tries again, and says why not
+  await agents.startMissing().catch((error: unknown) => around.log.error('a node cannot be started', { error }));
   const place = { serviceCidr: network.serviceCidr, turned: { sources: network.clusterCidr, link: nodeBridge(runtime) } };
   const proxy = await openProxy(around, runtime, localProxyClient(cluster.api), place);
   const client = cluster.api.localClient(component('routes'));
@@ -104,6 +105,7 @@ async function openOwnNode({ around, runtime, cluster, network, ground }: Parame
   return {
     list: () => [{ name, address, pid: process.pid }],
     startMissing: async () => [],
+    scale: async (count) => (count === 1 ? [] : refuse()),
     add: async () => refuse(),
     remove: async () => refuse(),
     stop: async () => refuse(),
@@ -120,6 +122,8 @@ export async function askNodes(nodes: Nodes, request: NodeRequest): Promise<Node
       return { nodes: [await nodes.add(request.name)] };
     case 'start-missing':
       return { nodes: await nodes.startMissing() };
+    case 'scale':
+      return { nodes: await nodes.scale(request.count ?? 0) };
     case 'remove':
       await nodes.remove(name);
       break;

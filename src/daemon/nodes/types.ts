@@ -79,6 +79,8 @@ export interface Nodes {
   list(): readonly { name: string; address: string; pid: number | undefined }[];
   /** Starts the agents that are missing; their names. */
   startMissing(): Promise<string[]>;
+  /** Adds nodes, or removes the newest, until there are so many; the names of those. Fault `conflict` where that takes a new start. */
+  scale(count: number): Promise<string[]>;
   /** Adds a node, of a free name where none is given. */
   add(name: string | undefined): Promise<string>;
   remove(name: string): Promise<void>;

@@ -88,6 +88,7 @@ describe('status of a pod', () => {
     ['in back-off', podOf(), seenOf([attempt('web', 'exited', { exitCode: 1, attempt: 4 })]), 'Running CrashLoopBackOff ready=false #4 [PodReadyToStartContainers Initialized PodScheduled]'],
     ['succeeded', podOf({ restartPolicy: 'Never' }), seenOf([attempt('web', 'exited')]), 'Succeeded Completed ready=false #0 [PodReadyToStartContainers Initialized PodScheduled]'],
     ['killed by the kernel', podOf({ restartPolicy: 'Never' }), seenOf([attempt('web', 'exited', { exitCode: 137, reason: 'OOMKilled' })]), 'Failed OOMKilled ready=false #0 [PodReadyToStartContainers Initialized PodScheduled]'],
+    ['ended on a node that lost all of it', podOf({}, {}, { phase: 'Succeeded', containerStatuses: [{ name: 'web', state: { terminated: { exitCode: 0, reason: 'Completed' } }, ready: false, restartCount: 2, image: 'i', imageID: '' }] }), seenOf([], { prepared: false, sandbox: false }), 'Succeeded Completed ready=false #2 [Initialized PodScheduled]'],
     ['refused', podOf(), seenOf([], { prepared: false, sandbox: false, refused: { reason: 'UnsupportedFeature', message: 'm' } }), 'Failed ContainerCreating ready=false #0 [Initialized PodScheduled]'],
   ];
   for (const [what, pod, seen, status] of cases) it(what, () => assert.equal(summary(pod, seen), status));

@@ -82,6 +82,8 @@ function containerStatus(pod: Pod, container: Container, seen: Observation): Con
   const [latest, previous] = seen.attempts.get(container.name) ?? [];
   const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
   const before = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses].find((known) => known.name === container.name);
+  // how it ended is known, though nothing of it is left here
+  if (!latest && before?.state?.terminated) return before;
   const waiting = waitingState(pod, container, latest, seen);
   const probe = latest ? seen.probes.get(latest.id) : undefined;
   const isRunning = latest?.state === 'running';
