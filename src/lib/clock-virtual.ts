@@ -10,7 +10,9 @@ interface Pending {
 
 /** A clock that stands still until it is advanced: for tests and simulations. */
 export class VirtualClock implements Clock {
+  /** Of what passed and falls due; the time of day is this and the jumps. */
   #now: number;
+  #jumped = 0;
   #order = 0;
   readonly #pending = new EarliestFirst();
 
@@ -19,11 +21,16 @@ export class VirtualClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return this.#now + this.#jumped;
   }
 
   monotonic(): bigint {
     return BigInt(Math.round(this.#now * 1e6));
+  }
+
+  /** Sets the time of day, as an administrator does; nothing falls due by it. */
+  jump(ms: number): void {
+    this.#jumped += ms;
   }
 
   after(ms: number, fn: () => void): Timer {

@@ -3,7 +3,7 @@
  * simulation can move it. This file and `clock-virtual.ts` are the one home of Node's timers.
  */
 export interface Clock {
-  /** Milliseconds since the Unix epoch; may jump. */
+  /** Milliseconds since the Unix epoch; may jump: for what is shown and kept, never for how long something took or waits. */
   now(): number;
   /** Nanoseconds since an arbitrary start; never goes back. */
   monotonic(): bigint;
@@ -17,6 +17,11 @@ export interface Timer {
   cancel(): void;
   /** Lets the process end while this timer is pending. */
   unref(): Timer;
+}
+
+/** Milliseconds since an arbitrary start; never goes back. */
+export function monotonicMs(clock: Pick<Clock, 'monotonic'>): number {
+  return Number(clock.monotonic() / 1000n) / 1000;
 }
 
 /** RFC 3339 with milliseconds, in UTC. */

@@ -71,6 +71,7 @@ export async function openSimNode(): Promise<SimNode> {
     active: () => [],
     create: async (key) => void mkdirSync(rootfs(key), { recursive: true }),
     mount: async (key) => rootfs(key),
+    active: () => [],
     remove: async (key) => rmSync(rootfs(key), { recursive: true, force: true }),
   };
   const { kernel, containers } = openFakeBed(clock);

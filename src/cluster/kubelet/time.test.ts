@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { monotonicMs } from '#lib/clock.ts';
 import { openSimNode } from './testing-sim.ts';
 import type { SimNode } from './testing-sim.ts';
 
@@ -18,6 +19,14 @@ describe('kubelet: in virtual time', () => {
     });
     return times;
   };
+  /** When it was started, by the clock that never jumps. */
+  const waitsOf = (name: string): number[] => {
+    const times: number[] = [];
+    node.core.containers.observe(({ type, status }) => {
+      if (type === 'started' && status.labels['io.kubernetes.pod.name'] === name) times.push(monotonicMs(node.clock));
+    });
+    return times;
+  };
   const waits = (times: readonly number[]): number[] => times.slice(1).map((at, index) => Math.round((at - times[index]!) / second));
   const stateOf = (name: string) => node.pod(name)!.status!.containerStatuses![0]!;
 
@@ -31,6 +40,19 @@ describe('kubelet: in virtual time', () => {
     // The newest two attempts are kept.
     assert.equal(node.core.containers.list().length, 2);
     node.api.delete(pods, 'crash', 'default', 0);
+    await node.clock.advance(second);
+  });
+
+  it('waits as long when the clock is set back or forward', async () => {
+    const starts = waitsOf('set');
+    node.run('set', { containers: [{ name: 'main', image: 'present', command: ['sh', '-c', 'exit 1'] }] });
+    for (let i = 0; i < 150; i++) {
+      if (i === 5) node.clock.jump(-24 * 3600 * second);
+      await node.clock.advance(10 * second);
+    }
+    assert.deepEqual(waits(starts), [0, 10, 20, 40, 80, 160, 300, 300, 300]);
+    node.clock.jump(24 * 3600 * second);
+    node.api.delete(pods, 'set', 'default', 0);
     await node.clock.advance(second);
   });
 

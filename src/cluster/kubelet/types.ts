@@ -116,7 +116,8 @@ export type NodePlace = Pick<NodeContext, 'core' | 'root' | 'nodeName' | 'instan
 
 export interface Token {
   token: string;
-  /** When to ask for a new one, in milliseconds. */
+  /** When it was given, and when to ask for a new one: by the time of day, as its validity. */
+  givenAt: number;
   renewAt: number;
 }
 

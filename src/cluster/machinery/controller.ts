@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { WorkQueue } from './queue.ts';
@@ -39,7 +40,7 @@ async function work(options: ControllerOptions): Promise<void> {
   const { queue, signal, clock } = options;
   const log = options.log.child(options.name);
   for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
-    const began = clock.now();
+    const began = monotonicMs(clock);
     try {
       const again = await options.reconcile(key);
       queue.forget(key);
@@ -53,7 +54,7 @@ async function work(options: ControllerOptions): Promise<void> {
     } finally {
       queue.done(key);
     }
-    const tookMs = clock.now() - began;
+    const tookMs = monotonicMs(clock) - began;
     if (tookMs > slowMs) log.warn('a reconcile was slow', { key, tookMs });
   }
 }

@@ -1,6 +1,6 @@
 import type { Event, ObjectReference } from '#api/kube/types.ts';
 import type { Clock } from '#lib/clock.ts';
-import { isoSeconds } from '#lib/clock.ts';
+import { isoSeconds, monotonicMs } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
@@ -99,7 +99,7 @@ class QueuedRecorder implements EventRecorder {
 
   /** What says the same about one object over and over is held down. */
   #allow(about: ObjectReference): boolean {
-    const now = this.#options.clock.now();
+    const now = monotonicMs(this.#options.clock);
     const key = `${about.kind}/${about.uid ?? ''}/${about.namespace ?? ''}/${about.name ?? ''}`;
     const bucket = this.#allowed.get(key) ?? { left: burst, atMs: now };
     const refilled = Math.min(burst, bucket.left + (now - bucket.atMs) / refillMs);

@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 
 /** After this long, in milliseconds, what was expected is taken as missed, and the copy is believed. */
@@ -52,12 +53,12 @@ export class Expectations {
 
   met(key: string): boolean {
     const entry = this.#open.get(key);
-    return entry === undefined || this.#clock.now() - entry.since > patienceMs;
+    return entry === undefined || monotonicMs(this.#clock) - entry.since > patienceMs;
   }
 
   #entry(key: string): { creations: number; deletions: Set<string>; since: number } {
     const entry = (this.met(key) ? undefined : this.#open.get(key)) ?? { creations: 0, deletions: new Set<string>(), since: 0 };
-    entry.since = this.#clock.now();
+    entry.since = monotonicMs(this.#clock);
     this.#open.set(key, entry);
     return entry;
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import type { ApiObject, Informer } from './types.ts';
 
 /** After this long, in milliseconds, the copy is believed whatever it shows. */
@@ -19,14 +20,14 @@ export class OwnWrites {
 
   wrote(key: string, { metadata: { resourceVersion } }: Pick<ApiObject, 'metadata'>): void {
     const revision = Number(resourceVersion ?? '0');
-    if (revision > (this.#newest.get(key)?.revision ?? 0)) this.#newest.set(key, { revision, at: this.#clock.now() });
+    if (revision > (this.#newest.get(key)?.revision ?? 0)) this.#newest.set(key, { revision, at: monotonicMs(this.#clock) });
   }
 
   /** Whether the informer shows all that was written for `key`. Its change then brings the key back. */
   seenBy(informer: Pick<Informer<ApiObject>, 'resourceVersion'>, key: string): boolean {
     const newest = this.#newest.get(key);
     if (!newest) return true;
-    if (Number(informer.resourceVersion()) < newest.revision && this.#clock.now() - newest.at <= patienceMs) return false;
+    if (Number(informer.resourceVersion()) < newest.revision && monotonicMs(this.#clock) - newest.at <= patienceMs) return false;
     this.#newest.delete(key);
     return true;
   }

@@ -1,5 +1,6 @@
 import { Backoff } from '#lib/backoff.ts';
 import type { Clock, Timer } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 
 export interface WorkQueueOptions {
   clock: Clock;
@@ -48,7 +49,7 @@ export class WorkQueue {
   addAfter(key: string, ms: number): void {
     if (this.#closed) return;
     if (ms <= 0) return this.add(key);
-    const at = this.#clock.now() + ms;
+    const at = monotonicMs(this.#clock) + ms;
     const before = this.#later.get(key);
     if (before && before.at <= at) return;
     before?.timer.cancel();

@@ -1,6 +1,6 @@
 import type { Pod } from '#api/kube/types.ts';
 import type { Clock } from '#lib/clock.ts';
-import { isoSeconds } from '#lib/clock.ts';
+import { isoSeconds, monotonicMs } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
@@ -78,7 +78,7 @@ class Scheduler {
 
   /** Something changed that may make room. */
   #lookAgain(which: (pod: Pod) => boolean = () => true): void {
-    const now = this.#options.clock.now();
+    const now = monotonicMs(this.#options.clock);
     for (const [key, last] of this.#held) {
       const pod = this.#rooms.pods.get(key);
       if (pod && which(pod)) this.queue.addAfter(key, last + retryMs - now);
@@ -100,7 +100,7 @@ class Scheduler {
       this.#held.delete(key);
       await this.#bind(pod, decision.node);
     } else {
-      this.#held.set(key, clock.now());
+      this.#held.set(key, monotonicMs(clock));
       await this.#hold(pod, decision.unschedulable);
     }
   }

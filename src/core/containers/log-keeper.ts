@@ -1,5 +1,6 @@
 import { isFault } from '#lib/errors.ts';
 import type { Timer } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import { logSize, rotateLog } from '#core/logs/files.ts';
 import type { LogLimits } from '#core/logs/files.ts';
 import { reopenLog } from './conmon/control.ts';
@@ -28,7 +29,7 @@ interface Look {
 export function keepLogs({ clock, log }: Pick<ContainerParts, 'clock' | 'log'>, entries: Entries, signal: AbortSignal): void {
   const timers = new Map<Entry, Timer>();
   const look = (entry: Entry, path: string, limits: LogLimits, before: Look): void => {
-    const now: Look = { bytes: logSize(path), at: clock.now(), told: before.told };
+    const now: Look = { bytes: logSize(path), at: monotonicMs(clock), told: before.told };
     const grown = now.bytes - before.bytes;
     if (now.bytes >= limits.bytes) {
       try {
@@ -43,7 +44,7 @@ export function keepLogs({ clock, log }: Pick<ContainerParts, 'clock' | 'log'>, 
   };
   const begin = (entry: Entry): void => {
     const { logPath, logLimits, exit, startedAt } = entry.record;
-    if (logPath !== undefined && logLimits && !exit && startedAt !== undefined && !timers.has(entry)) look(entry, logPath, logLimits, { bytes: logSize(logPath), at: clock.now() });
+    if (logPath !== undefined && logLimits && !exit && startedAt !== undefined && !timers.has(entry)) look(entry, logPath, logLimits, { bytes: logSize(logPath), at: monotonicMs(clock) });
   };
   const end = (entry: Entry): void => {
     timers.get(entry)?.cancel();

@@ -42,8 +42,8 @@ export interface CertificateAuthority {
 const caDays = 3650;
 const leafDays = 365;
 const dayMs = 86_400_000;
-/** Certificates are valid from a little before now, for peers whose clock is behind. */
-const backdateMs = 5 * 60_000;
+/** Certificates are valid from a week before now, for a clock that is behind, or that was ahead and is put right. */
+const backdateMs = 7 * dayMs;
 
 /** Opens the authority kept in `directory` (`ca.crt`, `ca.key`), making it where there is none. */
 export async function openAuthority(directory: string, tools: { clock: Clock; random: Random }): Promise<CertificateAuthority> {

@@ -1,5 +1,6 @@
 import type { Store } from '#core/store/types.ts';
 import type { Clock } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 
 /** How long objects of a storage folder are kept after their last change, in seconds. All others stay. */
 const keptSeconds: Record<string, number> = { events: 3600 };
@@ -21,7 +22,7 @@ export class Expiry {
   async leaseFor(folder: string): Promise<number | undefined> {
     const seconds = keptSeconds[folder];
     if (seconds === undefined) return undefined;
-    const now = this.#clock.now();
+    const now = monotonicMs(this.#clock);
     const known = this.#leases.get(folder);
     if (known && known.until > now) return known.id;
     const id = this.#store.leases.grant(seconds + sharedMs / 1000).then((lease) => lease.id);

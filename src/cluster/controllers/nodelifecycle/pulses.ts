@@ -1,5 +1,6 @@
 import type { Lease, Node } from '#api/kube/types.ts';
 import type { Clock } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import { conditionOf } from '#cluster/machinery/conditions.ts';
 
 /**
@@ -17,7 +18,7 @@ export class Pulses {
   silentMs(node: Node, lease: Lease | undefined): number {
     const { name = '', uid } = node.metadata;
     const sign = `${uid} ${lease?.spec?.renewTime} ${conditionOf(node.status?.conditions, 'Ready')?.lastHeartbeatTime}`;
-    const now = this.#clock.now();
+    const now = monotonicMs(this.#clock);
     const before = this.#seen.get(name);
     if (before?.sign === sign) return now - before.at;
     this.#seen.set(name, { sign, at: now });

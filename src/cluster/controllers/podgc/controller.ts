@@ -8,6 +8,7 @@ import { WorkQueue } from '#cluster/machinery/queue.ts';
 import type { ControllerFactory, Informer } from '#cluster/machinery/types.ts';
 import { planText } from '../planned.ts';
 import { planPodGarbage } from './plan.ts';
+import { monotonicMs } from '#lib/clock.ts';
 
 const name = 'podgc';
 /** What changes within this many milliseconds is looked at together. */
@@ -34,12 +35,12 @@ export const podGarbageController: ControllerFactory = (context) => {
   });
   const reconcile = async (): Promise<number | undefined> => {
     const present = pods.list();
-    const lost = await lostNodes(client, nodes, present, missingSince, clock.now());
+    const lost = await lostNodes(client, nodes, present, missingSince, monotonicMs(clock));
     const plan = planPodGarbage(present, lost);
     if (plan.length > 0) log.info(planText(plan), { controller: name });
     for (const { pod } of plan) await remove(client, pod, signal);
     // The others are missing only for now.
-    const waits = [...missingSince].filter(([node]) => !lost.has(node)).map(([, since]) => since + missingMs - clock.now());
+    const waits = [...missingSince].filter(([node]) => !lost.has(node)).map(([, since]) => since + missingMs - monotonicMs(clock));
     return waits.length === 0 ? undefined : Math.min(...waits);
   };
   queue.add(all);

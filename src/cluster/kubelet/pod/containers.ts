@@ -1,5 +1,6 @@
 /** The containers of one pod as its worker handles them: attempts, probes, those that are stopping. */
 import type { Container, Pod } from '#api/kube/types.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
 import { Prober } from '../probes/prober.ts';
 import type { HandlerTarget } from '../probes/handlers.ts';
@@ -25,8 +26,8 @@ export class PodContainers {
   readonly #streaks = new Map<string, number>();
   /** Attempts that could not start: no container is left of them. The newest of each name. */
   readonly #startErrors = new Map<string, ObservedContainer>();
-  /** Termination messages of ended attempts, read once. */
-  readonly #messages = new Map<string, string>();
+  /** Of ended attempts: the termination message, read once, and when the end was seen, by the clock that never jumps. */
+  readonly #ended = new Map<string, { message: string; seenAt: number }>();
 
   constructor(node: NodeContext, pod: () => Pod, wake: () => void) {
     this.#node = node;
@@ -63,14 +64,15 @@ export class PodContainers {
 
   #explain(container: Container, ended: ObservedContainer): void {
     this.#unprobe(ended.id);
-    if (ended.message !== undefined) return;
-    let message = this.#messages.get(ended.id);
-    if (message === undefined) {
+    const now = monotonicMs(this.#node.clock);
+    let known = this.#ended.get(ended.id);
+    if (!known) {
       const logPath = this.#node.core.containers.get(ended.id)?.logPath ?? '';
-      message = terminationMessage(this.#node, this.#pod(), container, ended, logPath);
-      this.#messages.set(ended.id, message);
+      known = { message: ended.message ?? terminationMessage(this.#node, this.#pod(), container, ended, logPath), seenAt: now };
+      this.#ended.set(ended.id, known);
     }
-    if (message !== '') ended.message = message;
+    ended.endedAgoMs = now - known.seenAt;
+    if (known.message !== '') ended.message = known.message;
   }
 
   #unprobe(id: string): void {
@@ -135,7 +137,7 @@ export class PodContainers {
 
   async discard(id: string): Promise<void> {
     this.#unprobe(id);
-    this.#messages.delete(id);
+    this.#ended.delete(id);
     await discardAttempt(this.#node, id);
   }
 

@@ -5,6 +5,7 @@ import { runHandler } from '../probes/handlers.ts';
 import type { HandlerTarget } from '../probes/handlers.ts';
 import { labelOf } from '../types.ts';
 import type { NodeContext } from '../types.ts';
+import { monotonicMs } from '#lib/clock.ts';
 
 const sigterm = 15;
 const sigkill = 9;
@@ -40,7 +41,7 @@ export class Stopping {
   constructor(node: NodeContext, pod: Pod, container: Container, target: HandlerTarget, graceMs: number) {
     this.#node = node;
     this.#id = target.id;
-    this.#deadline = node.clock.now() + graceMs;
+    this.#deadline = monotonicMs(node.clock) + graceMs;
     this.done = this.#run(pod, container, target, graceMs);
   }
 
@@ -51,7 +52,7 @@ export class Stopping {
       const { ok, output } = await Promise.race([runHandler(this.#node, hook, target, graceMs), this.#exited()]);
       if (!ok) recorder.pod(pod, 'Warning', 'FailedPreStopHook', `PreStopHook failed: ${output}`, container.name);
     }
-    const left = Math.max(0, this.#deadline - clock.now());
+    const left = Math.max(0, this.#deadline - monotonicMs(clock));
     // As Kubernetes: after a hook that used up the grace, two seconds more.
     const timeoutMs = hook && graceMs > 0 ? Math.max(left, 2000) : left;
     await core.containers.stop(this.#id, { signal: timeoutMs === 0 ? sigkill : stopSignalOf(this.#node, container, this.#id), timeoutMs });
@@ -65,7 +66,7 @@ export class Stopping {
   /** The grace was made shorter. */
   hasten(graceMs: number): void {
     const { clock, core } = this.#node;
-    const deadline = clock.now() + graceMs;
+    const deadline = monotonicMs(clock) + graceMs;
     if (deadline >= this.#deadline) return;
     this.#deadline = deadline;
     clock.after(graceMs, () => void core.containers.kill(this.#id, sigkill).catch(() => {}));

@@ -6,6 +6,7 @@ import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import type { PodObjects } from '../container/environment.ts';
 import { owner } from '../types.ts';
 import type { NodeContext } from '../types.ts';
+import { monotonicMs } from '#lib/clock.ts';
 
 /** `Always` for `latest` and no tag, else `IfNotPresent`, where the pod does not say. */
 export function pullPolicyOf(container: Container): string {
@@ -58,14 +59,14 @@ export async function ensureImage(node: NodeContext, pod: Pod, container: Contai
   if (alone) {
     throw new Fault('not-found', `Container image "${name}" is not present with pull policy of Never`, { details: { reason: 'ErrImageNeverPull' } });
   }
-  const began = node.clock.now();
+  const began = monotonicMs(node.clock);
   node.recorder.pod(pod, 'Normal', 'Pulling', `Pulling image "${name}"`, container.name);
   const sources: (() => Promise<PullResult>)[] = [];
   if (plan.peers) sources.push(() => images.copy(name, offers, { signal, owner }));
   if (plan.registry) sources.push(() => pull(node, pod, name, objects, signal));
   try {
     const { image } = await firstThatGives(sources, signal);
-    node.recorder.pod(pod, 'Normal', 'Pulled', `Successfully pulled image "${name}" in ${((node.clock.now() - began) / 1000).toFixed(3)}s. Image size: ${image.size} bytes.`, container.name);
+    node.recorder.pod(pod, 'Normal', 'Pulled', `Successfully pulled image "${name}" in ${((monotonicMs(node.clock) - began) / 1000).toFixed(3)}s. Image size: ${image.size} bytes.`, container.name);
     return image;
   } catch (error) {
     const message = `Failed to pull image "${name}": ${messageOf(error)}`;

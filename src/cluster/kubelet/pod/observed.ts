@@ -8,6 +8,8 @@ export interface ObservedContainer {
   state: 'created' | 'running' | 'exited';
   startedAt?: number;
   finishedAt?: number;
+  /** How long ago, at least, it ended, in milliseconds: the time of day may have been set since. */
+  endedAgoMs?: number;
   exitCode?: number;
   /** `OOMKilled`, `StartError`, …; absent for the usual ones. */
   reason?: string;

@@ -191,7 +191,8 @@ class Planner {
 
 /** When a container that has ended may start again. */
 export function restartTime(seen: Observation, ended: ObservedContainer): number {
-  return (ended.finishedAt ?? seen.now) + restartDelay(seen.streaks.get(ended.name) ?? ended.attempt + 1);
+  const agoMs = Math.max(seen.now - (ended.finishedAt ?? seen.now), ended.endedAgoMs ?? 0);
+  return seen.now - agoMs + restartDelay(seen.streaks.get(ended.name) ?? ended.attempt + 1);
 }
 
 /** The part of a container's definition that a running one cannot follow: its image. */

@@ -2,6 +2,7 @@
 import type { Container, Pod } from '#api/kube/types.ts';
 import { Backoff } from '#lib/backoff.ts';
 import type { Timer } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
 import type { PodFacts } from '../container/fields.ts';
 import type { PodObjects } from '../container/environment.ts';
@@ -35,6 +36,7 @@ export class PodWorker {
   readonly #containers: PodContainers;
   readonly #onFinished: () => void;
   readonly #reporter: StatusReporter;
+  /** Their `retryAt` is in milliseconds of the clock that never jumps. */
   readonly #failures = new Map<string, Failure>();
   /** Aborts what takes long (pulls) when the pod is to go. */
   readonly #ending = new AbortController();
@@ -124,7 +126,7 @@ export class PodWorker {
   #again(what: string, error: unknown): void {
     if (this.#stopped) return;
     this.#node.log.warn(what, { pod: this.#name, error });
-    this.#wakeAt(this.#node.clock.now() + this.#trouble.next());
+    this.#wakeIn(this.#trouble.next());
   }
 
   get #name(): string {
@@ -152,15 +154,17 @@ export class PodWorker {
     }
     await this.#refreshVolumes();
     if (plan.operations.length > 0 && !this.#finished) this.#tell(this.#observe());
-    if (plan.wakeAt !== undefined) this.#wakeAt(plan.wakeAt);
+    if (plan.wakeAt !== undefined) this.#wakeIn(plan.wakeAt - this.#node.clock.now());
   }
 
-  /** A turn at that time at the latest. */
-  #wakeAt(at: number): void {
+  /** A turn after so many milliseconds at the latest. */
+  #wakeIn(ms: number): void {
+    const { clock } = this.#node;
+    const at = monotonicMs(clock) + ms;
     if (this.#timerAt <= at) return;
     this.#timer?.cancel();
     this.#timerAt = at;
-    this.#timer = this.#node.clock.after(Math.max(0, at - this.#node.clock.now()), () => this.wake());
+    this.#timer = clock.after(Math.max(0, ms), () => this.wake());
   }
 
   #observe(): Observation {
@@ -175,9 +179,16 @@ export class PodWorker {
       anything: somethingLeft(node, this.#pod.metadata.uid!),
       ...(podIp === undefined ? {} : { podIp }),
       ...this.#containers.observe(),
-      failures: this.#failures,
+      failures: this.#failuresByDay(),
       ...(this.#refusal ? { refused: this.#refusal } : {}),
     };
+  }
+
+  /** With the time of day at which each is tried again: plans know of no other. */
+  #failuresByDay(): Map<string, Failure> {
+    const { clock } = this.#node;
+    const ahead = clock.now() - monotonicMs(clock);
+    return new Map([...this.#failures].map(([key, failure]) => [key, { ...failure, retryAt: failure.retryAt + ahead }]));
   }
 
   #facts(): PodFacts {
@@ -201,7 +212,7 @@ export class PodWorker {
   #failed(operation: Operation, key: string, error: unknown): void {
     const reason = isFault(error) && typeof error.details['reason'] === 'string' ? error.details['reason'] : operation.type === 'start' ? 'CreateContainerError' : 'FailedCreatePodSandBox';
     const count = (this.#failures.get(key)?.count ?? 0) + 1;
-    const retryAt = this.#node.clock.now() + retryDelay(count, reason);
+    const retryAt = monotonicMs(this.#node.clock) + retryDelay(count, reason);
     this.#failures.set(key, { reason, message: messageOf(error), count, retryAt });
     this.#node.log.warn('a step for a pod failed', { pod: this.#name, step: operation.type, reason, error });
     const event = operation.type === 'start' ? 'Failed' : reason;
@@ -257,7 +268,7 @@ export class PodWorker {
   }
 
   async #refreshVolumes(): Promise<void> {
-    const now = this.#node.clock.now();
+    const now = monotonicMs(this.#node.clock);
     if (!this.#prepared || this.#ending.signal.aborted || !this.#volumes.changing(this.#pod)) return;
     if (now >= this.#nextRefresh) {
       try {
@@ -267,7 +278,7 @@ export class PodWorker {
       }
       this.#nextRefresh = now + (this.#node.refreshMs ?? defaultRefreshMs);
     }
-    this.#wakeAt(this.#nextRefresh);
+    this.#wakeIn(this.#nextRefresh - now);
   }
 
   #tell(seen: Observation): void {

@@ -29,7 +29,9 @@ async function tokenFile(context: VolumeContext, projection: ServiceAccountToken
   const { node, pod } = context;
   const key = `${pod.metadata.uid}/${projection.audience ?? ''}/${projection.expirationSeconds ?? defaultTokenSeconds}`;
   let token = node.tokens.get(key);
-  if (!token || token.renewAt <= node.clock.now()) {
+  const now = node.clock.now();
+  // of one that seems to be given in the future the clock was set back, and it does not count yet
+  if (!token || token.renewAt <= now || token.givenAt > now) {
     token = await requestToken(context, projection.audience, projection.expirationSeconds ?? defaultTokenSeconds);
     node.tokens.set(key, token);
   }

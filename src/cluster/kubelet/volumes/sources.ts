@@ -77,9 +77,10 @@ export async function requestToken(context: VolumeContext, audience: string | un
   };
   const { status } = await node.client.request<TokenRequest>('POST', path, request);
   if (!status) throw new Fault('internal', `the API server gave no token for service account ${pod.metadata.namespace}/${name}`);
-  const lifeMs = Date.parse(status.expirationTimestamp) - node.clock.now();
+  const givenAt = node.clock.now();
+  const lifeMs = Date.parse(status.expirationTimestamp) - givenAt;
   // As Kubernetes: after 80 % of its life, at most a day.
-  return { token: status.token, renewAt: node.clock.now() + Math.min(lifeMs * 0.8, 24 * 3600 * 1000) };
+  return { token: status.token, givenAt, renewAt: givenAt + Math.min(lifeMs * 0.8, 24 * 3600 * 1000) };
 }
 
 function podReference(pod: Pod) {

@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
@@ -64,7 +65,7 @@ export class PeerFinder {
   /** Peers in an order of chance, so that no one of them serves all others. */
   async #awake(): Promise<Peer[]> {
     const { clock, random, log, peers } = this.#parts;
-    const now = clock.now();
+    const now = monotonicMs(clock);
     for (const [url, until] of this.#resting) if (until <= now) this.#resting.delete(url);
     let all: readonly Peer[] = [];
     try {
@@ -94,7 +95,7 @@ export class PeerFinder {
     } catch (error) {
       if (signal?.aborted) throw new Fault('canceled', `asking peers for ${reference.path} was canceled`, { cause: error });
       if (isFault(error, 'not-found')) return undefined;
-      this.#resting.set(peer.url.href, clock.now() + peerLimits.restMs);
+      this.#resting.set(peer.url.href, monotonicMs(clock) + peerLimits.restMs);
       log.info('a peer does not answer; it is not asked for a while', { peer: peer.name, url: peer.url.href, error: messageOf(error) });
       return undefined;
     } finally {

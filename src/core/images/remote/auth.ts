@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import { isSuccess } from '#lib/http-client.ts';
 import type { HttpAnswer, HttpTransport } from '#lib/http-client.ts';
@@ -36,7 +37,7 @@ export class TokenSource {
   }
 
   header(): string | undefined {
-    return this.#header && this.#options.clock.now() < this.#header.until ? this.#header.value : undefined;
+    return this.#header && monotonicMs(this.#options.clock) < this.#header.until ? this.#header.value : undefined;
   }
 
   addScope(scope: string): void {
@@ -65,7 +66,7 @@ export class TokenSource {
     this.identityToken = identity;
     const life = seconds === undefined ? tokenMs : Math.max(tokenMs, seconds * 1000);
     // A little early, so that it does not expire on its way.
-    this.#header = { value: `Bearer ${token}`, until: this.#options.clock.now() + life - 5000 };
+    this.#header = { value: `Bearer ${token}`, until: monotonicMs(this.#options.clock) + life - 5000 };
     return true;
   }
 
