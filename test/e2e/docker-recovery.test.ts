@@ -93,19 +93,26 @@ describe('recovery', { skip: whyNoDocker() }, () => {
     await engine.ok('rm', 'half');
   });
 
-  test('a container whose supervisor was killed has ended, with 255, and can start again', async () => {
+  test('a container whose supervisor was killed is killed, with 137, and can start again; its policy starts it', async () => {
     await engine.ok('run', '-d', '--name', 'orphan', 'bb:1', 'sleep', '1000');
     const id = await engine.ok('inspect', '-f', '{{.Id}}', 'orphan');
-    await engine.reopen(() => {
-      const found = readdirSync('/proc').filter((p) => /^\d+$/.test(p) && commandLine(p).includes('conmon') && commandLine(p).includes(id));
-      for (const pid of found) process.kill(Number(pid), 'SIGKILL');
-    });
-    assert.equal(await engine.ok('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'orphan'), 'exited 255');
+    await engine.reopen(() => killSupervisor(id));
+    assert.equal(await engine.ok('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'orphan'), 'exited 137');
     await engine.ok('start', 'orphan');
     assert.equal(await engine.ok('exec', 'orphan', 'echo', 'again'), 'again');
     await engine.ok('rm', '-f', 'orphan');
+    const again = await engine.ok('run', '-d', '--restart', 'on-failure:3', 'bb:1', 'sleep', '1000');
+    killSupervisor(again);
+    await eventually(async () => (await engine.ok('inspect', '-f', '{{.State.Status}} {{.RestartCount}}', again)) === 'running 1', 'its restart');
+    await engine.ok('rm', '-f', again);
   });
 });
+
+function killSupervisor(id: string): void {
+  const found = readdirSync('/proc').filter((p) => /^\d+$/.test(p) && commandLine(p).includes('conmon') && commandLine(p).includes(id));
+  assert.equal(found.length, 1);
+  for (const pid of found) process.kill(Number(pid), 'SIGKILL');
+}
 
 function commandLine(pid: string): string {
   try {

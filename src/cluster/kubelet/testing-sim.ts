@@ -68,7 +68,6 @@ export async function openSimNode(): Promise<SimNode> {
   };
   const rootfs = (key: string): string => join(directory, 'snapshots', key);
   const snapshots: Partial<Snapshots> = {
-    active: () => [],
     create: async (key) => void mkdirSync(rootfs(key), { recursive: true }),
     mount: async (key) => rootfs(key),
     active: () => [],

@@ -23,8 +23,12 @@ export function readySince(pod: Pod): number | undefined {
   return ready.lastTransitionTime === undefined ? 0 : millisOfTime(ready.lastTransitionTime);
 }
 
+/** The most by which clocks of machines differ, in milliseconds: what seems to happen later than that was before the clock was set back. */
+const clocksDifferMs = 60_000;
+
 /** Milliseconds until the pod has been ready for `minReadySeconds`: 0 if it has; undefined if it is not ready. */
 export function availableIn(pod: Pod, minReadySeconds: number, now: number): number | undefined {
   const since = readySince(pod);
+  if (since !== undefined && since > now + clocksDifferMs) return 0;
   return since === undefined ? undefined : Math.max(0, minReadySeconds === 0 ? 0 : since + minReadySeconds * 1000 - now);
 }

@@ -20,6 +20,7 @@ import { startExec } from './exec.ts';
 import type { ContainerRecord, Supervision } from './record.ts';
 import { createFailure } from './runtime.ts';
 import type { Runtime } from './runtime.ts';
+import { endUnseen, signalAll, signalMain } from './signals.ts';
 import { FilterCache } from './seccomp/cache.ts';
 import { buildConfig } from './spec/build.ts';
 import type { SpecHost } from './spec/host.ts';
@@ -38,9 +39,6 @@ export interface ContainerParts {
   host: SpecHost;
   bootId: string;
 }
-
-/** The code of a container whose end nobody saw: its supervisor was killed, or the host went down. */
-const lostCode = 255;
 
 export class ConmonContainers implements Containers {
   readonly parts: ContainerParts;
@@ -135,12 +133,9 @@ export class ConmonContainers implements Containers {
       const { records, log, clock } = this.parts;
       const { id, cgroup } = entry.record;
       const left = readExit(entry.bundle);
-      if (!left) {
-        log.warn('the end of a container was not seen', { id });
-        this.#signalAll(cgroup, sigkill);
-      }
+      const code = left?.code ?? (await endUnseen(this.parts, entry, this.closing.signal));
       const oomKilled = readOomMark(entry.bundle) || (this.parts.kernel.cgroups.usage(cgroup)?.oomKills ?? 0) > 0;
-      const exit: Exit = { code: left?.code ?? lostCode, finishedAt: left?.finishedAt ?? clock.now(), oomKilled };
+      const exit: Exit = { code, finishedAt: left?.finishedAt ?? clock.now(), oomKilled };
       try {
         entry.record = await records.update(id, (record) => ({ ...record, exit, paused: false }));
       } catch (error) {
@@ -191,8 +186,8 @@ export class ConmonContainers implements Containers {
 
   async kill(id: string, signal: number, options: { all?: boolean } = {}): Promise<void> {
     const entry = this.#running(id);
-    if (options.all) this.#signalAll(entry.record.cgroup, signal);
-    else if (!this.#signalMain(entry, signal)) throw new Fault('conflict', `container ${id} is not running`);
+    if (options.all) signalAll(this.parts.kernel, entry.record.cgroup, signal);
+    else if (!signalMain(this.parts.kernel, entry, signal)) throw new Fault('conflict', `container ${id} is not running`);
     if (signal === sigkill) await this.#thaw(entry);
   }
 
@@ -207,9 +202,9 @@ export class ConmonContainers implements Containers {
     const entry = this.entries.must(id);
     if (entry.record.exit) return entry.record.exit;
     if (entry.record.paused) await this.resume(id);
-    this.#signalMain(entry, options.signal);
+    signalMain(this.parts.kernel, entry, options.signal);
     const killIt = (): void => {
-      this.#signalMain(entry, sigkill);
+      signalMain(this.parts.kernel, entry, sigkill);
       this.#thaw(entry).catch((error: unknown) => this.parts.log.error('cannot thaw a container that is killed', { id, error }));
     };
     const timer = Number.isFinite(options.timeoutMs) ? this.parts.clock.after(options.timeoutMs, killIt) : undefined;
@@ -242,7 +237,7 @@ export class ConmonContainers implements Containers {
     const entry = this.entries.get(id);
     if (!entry) return;
     if (!entry.record.exit) {
-      this.#signalMain(entry, sigkill);
+      signalMain(this.parts.kernel, entry, sigkill);
       await this.#thaw(entry);
       await entry.exited.promise;
     }
@@ -320,27 +315,5 @@ export class ConmonContainers implements Containers {
     const entry = this.#living(id);
     if (entry.record.startedAt === undefined) throw new Fault('conflict', `container ${id} is not running`);
     return entry;
-  }
-
-  /** False where the process is gone (its pid may be another's by now). */
-  #signalMain(entry: Entry, signal: number): boolean {
-    const { processes } = this.parts.kernel;
-    const { pid, startTime } = entry.supervision!;
-    if (processes.startTime(pid) !== startTime) return false;
-    return tolerateGone(() => processes.kill(pid, signal));
-  }
-
-  #signalAll(cgroup: string, signal: number): void {
-    for (const pid of this.parts.kernel.cgroups.processes(cgroup)) tolerateGone(() => this.parts.kernel.processes.kill(pid, signal));
-  }
-}
-
-function tolerateGone(kill: () => void): boolean {
-  try {
-    kill();
-    return true;
-  } catch (error) {
-    if (isFault(error, 'not-found')) return false;
-    throw error;
   }
 }

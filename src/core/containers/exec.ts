@@ -10,7 +10,7 @@ import type { Kernel } from '#sys/types.ts';
 import { bundleAt } from './bundle.ts';
 import { capabilityNames } from './capabilities.ts';
 import { resizeTerminal } from './conmon/control.ts';
-import { parseSync, spawnConmon } from './conmon/spawn.ts';
+import { parseSync, sigkill, spawnConmon } from './conmon/spawn.ts';
 import type { Conmon, ConmonPaths } from './conmon/spawn.ts';
 import { streamsOf } from './conmon/streams.ts';
 import { startPiped } from './piped.ts';
@@ -19,8 +19,11 @@ import { buildProcess } from './spec/build.ts';
 import type { SpecHost } from './spec/host.ts';
 import type { ExecSession, ExecSpec, Streams } from './types.ts';
 
-/** Where a process's end was not seen: its supervisor was killed. */
+/** Where a process's end was not seen: it ended with its supervisor. */
 const lostCode = 255;
+
+/** Names the bundles of such processes, within their container's. */
+export const execPrefix = 'exec-';
 
 export interface ExecTarget {
   id: string;
@@ -37,7 +40,7 @@ export async function startExec(kernel: Kernel, paths: ConmonPaths, host: SpecHo
 }
 
 async function startSupervised(kernel: Kernel, paths: ConmonPaths, target: ExecTarget, spec: ExecSpec, process: RuntimeProcess): Promise<ExecSession> {
-  const directory = mkdtempSync(join(target.directory, 'exec-'));
+  const directory = mkdtempSync(join(target.directory, execPrefix));
   const bundle = bundleAt(directory);
   const processFile = join(directory, 'process.json');
   writeFileSync(processFile, JSON.stringify(process), { mode: 0o600 });
@@ -65,10 +68,11 @@ async function startSupervised(kernel: Kernel, paths: ConmonPaths, target: ExecT
       conmon.proceed();
     }
     const pid = await pidOf(conmon, spec.process.args[0]!);
+    const startTime = kernel.processes.startTime(pid);
     return {
       pid,
       ...(streams ? { streams } : {}),
-      exited: exitOf(conmon).finally(end),
+      exited: exitOf(conmon, () => killProcess(kernel, pid, startTime)).finally(end),
       resize: async (size) => resizeTerminal(bundle.control, size),
       kill: async (signal) => kernel.processes.kill(pid, signal),
     };
@@ -87,7 +91,15 @@ async function pidOf(conmon: Conmon, command: string): Promise<number> {
   return data;
 }
 
-async function exitOf(conmon: Conmon): Promise<{ code: number }> {
+/** `kill` ends it where its supervisor was killed, since nobody sees it any more; false where it is gone already. */
+async function exitOf(conmon: Conmon, kill: () => boolean): Promise<{ code: number }> {
   const line = await conmon.sync.next();
-  return { code: line === undefined ? lostCode : parseSync(line).data };
+  if (line !== undefined) return { code: parseSync(line).data };
+  return { code: kill() ? 128 + sigkill : lostCode };
+}
+
+function killProcess({ processes }: Kernel, pid: number, startTime: bigint | undefined): boolean {
+  if (startTime === undefined || processes.startTime(pid) !== startTime) return false;
+  processes.kill(pid, sigkill);
+  return true;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,13 +39,28 @@ describe('containers: a daemon that was killed and came back', { skip }, () => {
     for (const id of ['runs', 'ends', 'waits']) await bed.containers.remove(id);
   });
 
-  it('ends a container whose supervisor was killed', async () => {
-    await bed.containers.create(bed.spec('orphan', ['sleep', '100']));
-    const { pid } = await bed.containers.start('orphan');
-    process.kill(conmonPid('orphan'), 'SIGKILL');
-    assert.equal((await bed.containers.wait('orphan')).code, 255);
-    await bed.kernel.processes.ended(pid!);
-    await bed.containers.remove('orphan');
+  it('kills a container whose supervisor was killed, also one that is paused', async () => {
+    for (const paused of [false, true]) {
+      await bed.containers.create(bed.spec('orphan', ['sleep', '100']));
+      const { pid } = await bed.containers.start('orphan');
+      if (paused) await bed.containers.pause('orphan');
+      process.kill(conmonPid('orphan'), 'SIGKILL');
+      assert.equal((await bed.containers.wait('orphan')).code, 137);
+      assert.equal(bed.kernel.processes.alive(pid!), false);
+      await bed.containers.remove('orphan');
+    }
+  });
+
+  it('kills a process with a terminal whose supervisor was killed', async () => {
+    await bed.containers.create(bed.spec('holds', ['sleep', '100']));
+    await bed.containers.start('holds');
+    const { pid, exited } = await bed.containers.exec('holds', { process: { args: ['sleep', '100'], env: [], cwd: '/', user: { uid: 0, gid: 0, additionalGids: [] }, terminal: true }, attach: true });
+    const bundle = join(bed.directory, 'containers/bundles/holds');
+    const exec = readdirSync(bundle).find((name) => name.startsWith('exec-')) ?? '';
+    process.kill(Number(readFileSync(join(bundle, exec, 'conmon.pid'), 'utf8')), 'SIGKILL');
+    assert.equal((await exited).code, 137);
+    await bed.kernel.processes.ended(pid);
+    await bed.containers.remove('holds');
   });
 
   it('takes away what no record knows', async () => {

@@ -1,7 +1,9 @@
 /** At the daemon's start: finds the containers that run, the ends that nobody saw, and what was half made. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { forEachLimit } from '#lib/async.ts';
-import { readExit, readPid } from './bundle.ts';
+import { bundleAt, readExit, readPid } from './bundle.ts';
+import { execPrefix } from './exec.ts';
 import type { Bundle } from './bundle.ts';
 import type { ConmonContainers, ContainerParts } from './containers.ts';
 import type { ContainerRecord } from './record.ts';
@@ -41,7 +43,18 @@ async function recoverOne(parts: ContainerParts, containers: ConmonContainers, r
   if (record.startedAt === undefined && (await parts.runtime.state(record.id)) === 'running') {
     entry.record = await parts.records.update(record.id, (known) => ({ ...known, startedAt: parts.clock.now() }));
   }
+  sweepExecs(bundle);
   containers.watch(entry);
+}
+
+/** Removes what is left of further processes with a terminal that have ended: those whose supervisor lives run on, unattended. */
+function sweepExecs({ directory }: Bundle): void {
+  for (const name of readdirSync(directory)) {
+    if (!name.startsWith(execPrefix)) continue;
+    const exec = bundleAt(join(directory, name));
+    const conmonPid = readPid(exec.conmonPidFile);
+    if (conmonPid === undefined || !supervises(conmonPid, exec)) rmSync(exec.directory, { recursive: true, force: true });
+  }
 }
 
 async function discard(parts: ContainerParts, containers: ConmonContainers, record: Pick<ContainerRecord, 'id' | 'cgroup'>, bundle: Bundle): Promise<void> {

@@ -13,10 +13,11 @@ import { objects } from './load/objects.ts';
 import { pods } from './load/pods.ts';
 import { runs } from './load/runs.ts';
 import { services } from './load/services.ts';
+import { supervisors } from './load/supervisors.ts';
 import { terminals } from './load/terminals.ts';
 import { World, type Actor } from './world.ts';
 
-const actors: readonly Actor[] = [runs, services, builds, objects, deployments, pods, followers, terminals];
+const actors: readonly Actor[] = [runs, services, builds, objects, deployments, pods, followers, terminals, supervisors];
 
 /** Longest time in milliseconds from a round's begin to its kill, and from the kill to a second one in the start after it. */
 const longestLoadMs = 5000;

@@ -23,8 +23,8 @@ type Handler = (request: wire.Request) => Buffer | number;
 export class RecordingDisk {
   readonly directory: string;
   readonly acts: Act[] = [];
-  /** Answers writes and syncs with this errno, while it is set. */
-  failing: number | undefined;
+  /** Gives the errno that a write or a sync fails with; undefined: it succeeds. */
+  fails: (act: Act) => number | undefined = () => undefined;
   readonly #device = openSync('/dev/fuse', 'r+');
   readonly #files: OnMount[] = [];
   readonly #served: Promise<void>;
@@ -95,10 +95,11 @@ export class RecordingDisk {
   }
 
   #write({ node, body }: wire.Request): Buffer | number {
-    if (this.failing !== undefined) return this.failing;
     const file = this.#file(node);
     const offset = Number(body.readBigUInt64LE(8));
     const data = Buffer.from(body.subarray(40, 40 + body.readUInt32LE(16)));
+    const errno = this.fails({ act: 'write', file: file.name, offset, data });
+    if (errno !== undefined) return errno;
     this.#resize(file, Math.max(file.size, offset + data.length));
     data.copy(file.data, offset);
     this.acts.push({ act: 'write', file: file.name, offset, data });
@@ -108,9 +109,10 @@ export class RecordingDisk {
   }
 
   #sync({ node }: wire.Request): number {
-    if (this.failing !== undefined) return this.failing;
-    this.acts.push({ act: 'sync', file: this.#file(node).name });
-    return 0;
+    const act: Act = { act: 'sync', file: this.#file(node).name };
+    const errno = this.fails(act);
+    if (errno === undefined) this.acts.push(act);
+    return errno ?? 0;
   }
 
   readonly #handlers: { [code: number]: Handler } = {

@@ -10,7 +10,7 @@ import { keyOf, parseKey } from '#cluster/machinery/types.ts';
 import { planText } from '../planned.ts';
 import { backendsOf, followServices, isManaged } from './observe.ts';
 import type { Operation } from './plan.ts';
-import { planEndpoints } from './plan.ts';
+import { isOurs, planEndpoints } from './plan.ts';
 
 const workers = 4;
 
@@ -20,8 +20,10 @@ export function endpointsController(context: ControllerContext): Controller {
   const observed = followServices(informers, queue);
   const held = informers.of<Endpoints>(endpointsRef);
   held.onChange(({ type, object }) => {
-    // Who changes or deletes them by hand gets them back; that they are as written is not news.
-    if (type !== 'ADDED' && observed.services.get(keyOf(object))) queue.add(keyOf(object));
+    const key = keyOf(object);
+    // Who changes or deletes them by hand gets them back; that they are as written is not news. Those that come into
+    // sight when their service is gone already were written while it went.
+    if (observed.services.get(key) ? type !== 'ADDED' : type !== 'DELETED' && isOurs(object)) queue.add(key);
   });
   const reconcile = async (key: string): Promise<void> => {
     const service = observed.services.get(key);

@@ -11,6 +11,10 @@ const addressLimit = 1000;
 
 export type Operation = Planned & ({ do: 'create' | 'update'; endpoints: Endpoints } | { do: 'delete' });
 
+export function isOurs({ metadata }: Endpoints): boolean {
+  return metadata.labels?.[managedBy] === 'endpoint-controller';
+}
+
 /** What makes the Endpoints of a service what they should be; `service` is undefined where it is gone. */
 export function planEndpoints(key: string, service: Service | undefined, backends: readonly Backend[], present: Endpoints | undefined): Operation[] {
   if (!service) return present ? [{ do: 'delete', what: `delete endpoints ${key}`, cause: 'the service is gone' }] : [];

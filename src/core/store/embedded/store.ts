@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
 import type { Clock } from '#lib/clock.ts';
+import { messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Backend, Batch, Loaded, RecordId, RecordMeta, StoredRecord } from '../mvcc/backend.ts';
 import { MvccStore } from '../mvcc/store.ts';
@@ -139,11 +140,20 @@ class LmdbBackend implements Backend {
   }
 }
 
-/** What LMDB met, which the library's own error only leads to. */
+/** What LMDB met, which the library's own error only leads to, in words for people. */
 async function reasonOf(error: unknown): Promise<unknown> {
   if (typeof error !== 'object' || error === null || !('commitError' in error)) return error;
-  return Promise.resolve(error.commitError).then(
+  const reason: unknown = await Promise.resolve(error.commitError).then(
     () => error,
-    (reason: unknown) => reason,
+    (met: unknown) => met,
   );
+  const text = messageOf(reason);
+  if (text.includes('MDB_PANIC')) return new Error(gaveUp, { cause: reason });
+  const at = text.indexOf(pageDetail);
+  return at < 0 ? reason : new Error(text.slice(0, at), { cause: reason });
 }
+
+/** Begins what LMDB tells of the page that it could not write. */
+const pageDetail = ': Attempting to write page';
+/** LMDB writes no more once it could not write where its newest state is, even if the disk is well again. */
+const gaveUp = 'the disk failed at a moment after which nothing more is written until the daemon is started anew: when the disk is well, end the daemon (its pid is in ./gantry status) and call ./gantry up; containers run on';
