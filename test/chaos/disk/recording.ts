@@ -150,6 +150,7 @@ export class RecordingDisk {
     },
     [wire.operation.statfs]: () => {
       const out = Buffer.alloc(80);
+      for (const at of [0, 8, 16]) out.writeBigUInt64LE(freeBlocks, at);
       out.writeUInt32LE(4096, 40);
       out.writeUInt32LE(255, 44);
       return out;
@@ -165,3 +166,5 @@ export class RecordingDisk {
 }
 
 const noReply = -1;
+/** Of 4 KiB: it is never full. */
+const freeBlocks = 1n << 20n;

@@ -1,5 +1,5 @@
 /** A pod's place on the node: directories, sandbox, network, cgroup. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pod } from '#api/kube/types.ts';
 import type { PodFacts } from '../container/fields.ts';
@@ -15,6 +15,8 @@ import { ensureSandbox, releaseSandbox } from './sandbox.ts';
 
 /** Makes what is missing: sandbox with network, files, volumes. */
 export async function prepareNode(node: NodeContext, pod: Pod, volumes: PodVolumes, facts: PodFacts): Promise<void> {
+  // first, for it tells of what else is made here
+  mkdirSync(podDirectory(node, pod.metadata.uid!), { recursive: true, mode: 0o755 });
   weighPod(node, pod);
   const placed = ensureSandbox(node, pod).then((address) => writePodFiles(join(podDirectory(node, pod.metadata.uid!), 'etc'), pod, address, node.nodeName, node));
   // tokens come from the API server meanwhile

@@ -47,7 +47,7 @@ const mayMount = process.getuid?.() === 0;
 
 test('embedded store: a full disk refuses what does not fit, and loses nothing', { skip: mayMount ? false : 'mounting a small disk needs root' }, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'gantry-store-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory]);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', directory]);
   const open = () => openEmbeddedStore({ directory: join(directory, 'store'), durability: 'disk', clock: new VirtualClock(), log: silentLogger });
   try {
     let store = await open();

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
@@ -10,6 +10,13 @@ import { MvccStore } from '../mvcc/store.ts';
 import type { Store } from '../types.ts';
 import { checkDatabaseFile } from './file.ts';
 import { decodeKey, decodeMeta, decodeValue, encodeRecord, recordKey } from './codec.ts';
+
+/**
+ * Bytes that must be free on the disk for a write that removes, and for one that adds: that much and four times what it adds,
+ * for the pages that are written anew. LMDB is not let meet a full disk: its library may end the process after it.
+ */
+const freeToRemove = 256 * 1024;
+const freeToAdd = 1024 * 1024;
 
 /** Records that a compaction removes in one write. */
 const removalsPerWrite = 4096;
@@ -61,8 +68,10 @@ class LmdbBackend implements Backend {
   readonly #records: Database<Buffer, Uint8Array>;
   readonly #leases: Database<number, number>;
   readonly #facts: Database<number, string>;
+  readonly #directory: string;
 
   constructor(directory: string, durability: Durability) {
+    this.#directory = directory;
     // Without overlapping sync a commit is synced before its promise resolves, and not after it.
     // Its batching by event turn rejects, where a commit fails, a promise that nobody can handle; each write is a batch anyway.
     this.#root = open({ path: directory, noSubdir: false, maxDbs: 4, overlappingSync: false, eventTurnBatching: false, noSync: durability === 'process' });
@@ -105,6 +114,8 @@ class LmdbBackend implements Backend {
   }
 
   async commit(batch: Batch): Promise<void> {
+    const added = batch.records.reduce((sum, record) => sum + record.value.byteLength, 0);
+    this.#requireSpace(added === 0 ? freeToRemove : freeToAdd + 4 * added);
     const last = Math.max(...batch.leases.map((lease) => lease.id), 0);
     await this.#write(() => [
       ...batch.records.map((record) => this.#records.put(recordKey(record.revision, record.sub), encodeRecord(record))),
@@ -113,7 +124,13 @@ class LmdbBackend implements Backend {
     ]);
   }
 
+  #requireSpace(bytes: number): void {
+    const { bfree, bsize } = statfsSync(this.#directory);
+    if (bfree * bsize < bytes) throw new Error(`no space left on device: the disk of ${this.#directory} has ${bfree * bsize} bytes free, and the write takes ${bytes}`);
+  }
+
   async compact(revision: number, newest: number, dropped: readonly RecordId[]): Promise<void> {
+    this.#requireSpace(freeToRemove);
     await this.#write(() => [this.#facts.put('compacted', revision), this.#facts.put('revision', newest)]);
     for (let i = 0; i < dropped.length; i += removalsPerWrite) {
       const some = dropped.slice(i, i + removalsPerWrite);
