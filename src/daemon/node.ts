@@ -27,6 +27,8 @@ export interface NodeParts {
   place: ProxyPlace;
   clusterDns: string;
   clusterDomain: string;
+  /** See the kubelet's. */
+  keepNode: boolean;
 }
 
 /** Clients of the API server that speak as the node, and as its Service proxy. */
@@ -61,6 +63,7 @@ export async function openNode(parts: NodeParts): Promise<NodeAgent> {
     instance: cgroupOf(around.instance),
     clusterDns: [parts.clusterDns],
     clusterDomain: parts.clusterDomain,
+    keepNode: parts.keepNode,
     // requests that hang fail, and watches begin anew
     onReachedAgain: () => clients.close(),
     server: { cert: serving.certificate, key: serving.key, clientCa: parts.clientCa, host: address, port: 0 },

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gantry, until, whyNoDaemon } from '../support/daemon.ts';
 import { TestNodes, web, type PlacedPod } from '../support/nodes.ts';
 
@@ -129,11 +130,16 @@ describe('two nodes', { skip }, () => {
     assert.equal(await kubectl('exec', on('gantry-1').name, '--', 'hostname'), on('gantry-1').name);
   });
 
-  test('a node is drained and taken back', async () => {
+  test('a node is drained and taken back; deleted, it is back when its agent starts', async () => {
     await kubectl('drain', 'gantry-1', '--ignore-daemonsets', '--timeout=60s');
     assert.match(await kubectl('get', 'node', 'gantry-1', '--no-headers'), /Ready,SchedulingDisabled/);
     await daemon.placed('web', { 'gantry-0': 4, 'gantry-1': 0 });
     await kubectl('uncordon', 'gantry-1');
+    await kubectl('delete', 'node', 'gantry-1');
+    await sleep(2500);
+    assert.notEqual((await daemon.kubectl('get', 'node', 'gantry-1')).code, 0, 'what is deleted stays so');
+    await daemon.node('start', 'gantry-1');
+    await daemon.ready('gantry-0', 'gantry-1');
   });
 
   test('a node is added while work runs, and takes some; removed, it takes all of it away', async () => {
@@ -175,6 +181,7 @@ describe('two nodes', { skip }, () => {
     assert.match(await refused('add', 'gantry-1'), /there is a node gantry-1 already/);
     assert.match(await refused('add', 'Up!'), /invalid node name "Up!"/);
     assert.match(await refused('stop'), /name the node/);
+    assert.match((await daemon.docker('network', 'rm', 'gantry-nodes')).stderr, /is the cluster's/);
     await daemon.node('rm', 'gantry-1');
     assert.match(await refused('rm', 'gantry-0'), /gantry-0 is the only one/);
   });
@@ -188,6 +195,8 @@ describe('two nodes', { skip }, () => {
     const [own] = (await daemon.status()).nodes;
     assert.equal(own?.pid, (await daemon.status()).daemon.pid);
     await daemon.placed('web', { 'gantry-0': count });
+    await daemon.ok('docker', 'network', 'prune', '-f');
+    await daemon.ok('docker', 'network', 'inspect', 'gantry-pods');
     assert.match(await kubectl('get', 'pod', 'second-0', '--no-headers'), /0\/1 +Completed +0 /, 'what had ended stays as it was');
     assert.equal(await kubectl('get', 'nodes', '--no-headers', '-o', 'custom-columns=:metadata.name'), 'gantry-0');
     await daemon.kill();

@@ -74,13 +74,14 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   };
 }
 
-/** Somebody may have deleted the Node: as long as the agent lives, there is one. */
+/** Somebody may have deleted the Node. */
 async function refreshNode(node: NodeContext, facts: NodeFacts, port: number): Promise<void> {
   try {
     await reportNode(node, facts, port);
   } catch (error) {
     if (!isFault(error, 'not-found')) throw error;
-    await registerNode(node, facts, port);
+    if (node.keepNode ?? true) await registerNode(node, facts, port);
+    else node.log.debug('the Node was deleted');
   }
 }
 

@@ -71,6 +71,8 @@ export interface KubeletOptions {
   maxPods?: number;
   /** How often volumes made of API objects are brought up to date, in milliseconds; default 10 s. */
   refreshMs?: number;
+  /** Whether the Node is made again where somebody deletes it (a cluster's only one); else at the agent's next start. Default true. */
+  keepNode?: boolean;
   /** Called when the API server is reached again after it was not: connections of before may hang. */
   onReachedAgain?: () => void;
   /** How often the Node's status is written, in milliseconds; default a minute. */

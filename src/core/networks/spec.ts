@@ -6,6 +6,9 @@ import type { IpamConfig, Network, NetworkSpec } from './types.ts';
 /** Networks that Docker has from the start. */
 export const predefined = ['bridge', 'host', 'none'] as const;
 
+/** Label of networks that the cluster stands on: the engine neither removes nor prunes them. */
+export const clusterLabel = 'gantry.cluster';
+
 /** Refuses by name what no network can be; each driver checks its own options. */
 export function checkSpec(spec: NetworkSpec, existing: readonly Network[]): void {
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(spec.name)) {

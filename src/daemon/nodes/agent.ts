@@ -47,7 +47,7 @@ async function startAgent(root: string, file: JoinFile, log: Logger, stage: (tex
   stage('joining the cluster');
   const place = { serviceCidr: file.serviceCidr, turned: { sources: `!= ${file.podCidr}`, link: uplink } };
   const clients = remoteClients(file.access);
-  const node = await openNode({ ...file, around, runtime, clients, serving: file.access.serving, clientCa: file.access.ca, podNetwork, place });
+  const node = await openNode({ ...file, around, runtime, clients, serving: file.access.serving, clientCa: file.access.ca, podNetwork, place, keepNode: false });
   await startNodeRoutes({
     client: clients.kubelet,
     clock: around.clock,

@@ -14,7 +14,7 @@ import type { Runtime, Surroundings } from '../runtime.ts';
 import { removeState, teardown } from '../teardown.ts';
 import { agentLog, livingAgent, nodeRoot, writeJoin } from './files.ts';
 import { nodeAddress, placeNode, podCidrOf, unplaceNode } from './network.ts';
-import { emptyNode, removeFromCluster } from './objects.ts';
+import { emptyNode, hasNode, removeFromCluster } from './objects.ts';
 import { leavingOf, nextNode, writeRoster } from './roster.ts';
 import type { AgentFile, JoinFile, LeavingNode, Nodes, Roster, RosterNode } from './types.ts';
 
@@ -97,7 +97,9 @@ export class AgentNodes implements Nodes {
     return this.#mutex.run(name, () => this.#end(name));
   }
 
+  /** Of a node whose Node somebody deleted, the agent starts anew: it registers then. */
   async start(name: string): Promise<void> {
+    if (this.#living(name) && !(await hasNode(this.#parts.client, name))) await this.stop(name);
     await this.#started(name);
   }
 

@@ -1,4 +1,5 @@
 import { pointToPointOption } from '#core/networks/bridge/settings.ts';
+import { clusterLabel } from '#core/networks/spec.ts';
 import type { Network, NetworkSpec } from '#core/networks/types.ts';
 import type { Kernel } from '#sys/types.ts';
 import { addressIn, blockIn, type ClusterNetwork } from '../cluster-network.ts';
@@ -81,8 +82,9 @@ export async function unplaceNode({ networks, sandboxes }: Pick<Runtime, 'networ
   await sandboxes.remove(name);
 }
 
+/** Docker's clients see it, and can do it no harm. */
 async function ensure({ networks }: Runtime, spec: NetworkSpec): Promise<Network> {
-  return networks.get(spec.name) ?? (await networks.create(spec));
+  return networks.get(spec.name) ?? (await networks.create({ ...spec, labels: { [clusterLabel]: 'true' } }));
 }
 
 /** That of the other way to have nodes: it has a part of the same range. */

@@ -25,6 +25,16 @@ export async function removeFromCluster(client: KubeClient, name: string, roster
   for (const pod of await podsOf(client, name)) await deletePod(client, pod, 0);
 }
 
+export async function hasNode(client: KubeClient, name: string): Promise<boolean> {
+  try {
+    await client.get(nodesRef, name);
+    return true;
+  } catch (error) {
+    if (isFault(error, 'not-found')) return false;
+    throw error;
+  }
+}
+
 async function podsOf(client: KubeClient, name: string): Promise<readonly Pod[]> {
   return (await client.list<Pod>(podsRef, { fieldSelector: `spec.nodeName=${name}` })).items;
 }

@@ -98,6 +98,7 @@ async function openOwnNode({ around, runtime, cluster, network, ground }: Parame
     place: { serviceCidr: network.serviceCidr },
     clusterDns: dnsAddress(network),
     clusterDomain,
+    keepNode: true,
   });
   const refuse = (): never => {
     throw new Fault('conflict', `the one node, ${name}, is in the daemon: ./gantry down, then ./gantry up --nodes 2, makes nodes that come and go`);

@@ -2,6 +2,7 @@
 import type { Filters } from '#api/docker/common.ts';
 import type * as api from '#api/docker/networks.ts';
 import type { EndpointSettings } from '#api/docker/networks.ts';
+import { clusterLabel } from '#core/networks/spec.ts';
 import type { Network, NetworkSpec } from '#core/networks/types.ts';
 import { isoTime } from '#lib/clock.ts';
 import { Fault, isFault } from '#lib/errors.ts';
@@ -61,6 +62,7 @@ export class NetworksBackend {
 
   async remove(reference: string): Promise<void> {
     const network = this.#must(reference);
+    if (isOfCluster(network)) throw new Fault('forbidden', `network ${network.name} is the cluster's: it goes with ./gantry down --purge`);
     await this.#context.networks.remove(network.id);
     this.#context.events.emit('network', 'destroy', network.id, { name: network.name, type: network.driver });
   }
@@ -123,7 +125,7 @@ export class NetworksBackend {
     const until = untilFilter(filters, this.#context.clock.now());
     const deleted: string[] = [];
     for (const network of this.#context.networks.list()) {
-      if (network.predefined || this.#users(network).length > 0 || !labelsMatch(network.labels, filters)) continue;
+      if (network.predefined || isOfCluster(network) || this.#users(network).length > 0 || !labelsMatch(network.labels, filters)) continue;
       if (until !== undefined && network.createdAt >= until) continue;
       try {
         await this.remove(network.id);
@@ -221,4 +223,8 @@ function networkSpec(request: api.NetworkCreateRequest): NetworkSpec {
     options: request.Options ?? {},
     labels: request.Labels ?? {},
   };
+}
+
+function isOfCluster({ labels }: Network): boolean {
+  return labels[clusterLabel] !== undefined;
 }

@@ -32,7 +32,7 @@ export function keepLease(node: NodeContext, onReached: () => void): Timer {
       }
       failed = false;
     } catch (error) {
-      log.warn('the lease could not be renewed', { error });
+      log[failed ? 'debug' : 'warn']('the lease could not be renewed; trying again', { error });
       failed = true;
     } finally {
       late.cancel();
@@ -59,7 +59,7 @@ export function followOwnNode(node: NodeContext, signal: AbortSignal, correct: (
   const own = createInformer<Node>({ client, ref: nodes, clock, log, signal, fieldSelector: `metadata.name=${nodeName}` });
   let pending = false;
   own.onChange(({ type, object }) => {
-    if (pending || (type !== 'DELETED' && conditionOf(object.status?.conditions, 'Ready')?.status === 'True')) return;
+    if (pending || (type === 'DELETED' ? node.keepNode === false : conditionOf(object.status?.conditions, 'Ready')?.status === 'True')) return;
     pending = true;
     clock.after(correctMs, () => {
       pending = false;
