@@ -56,7 +56,8 @@ export const supervisors: Actor = {
     }
     const [container, pod] = [`sup-${round}`, `sup-pod-${round}`];
     for (const name of [container, pod]) assert.ok(world.starts(name) <= 2, `${name} was started ${world.starts(name)} times`);
-    if (killed.get(container)) assert.equal(await world.docker('inspect', '-f', '{{.State.Status}} {{.RestartCount}}', container), 'running 1');
+    // a start that a daemon's own start makes is not counted
+    if (killed.get(container)) assert.match(await world.docker('inspect', '-f', '{{.State.Status}} {{.RestartCount}}', container), /^running [01]$/);
     const last = 'jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}';
     if (killed.get(pod)) await until('the end that its pod tells', async () => (await world.kubectl('get', 'pod', pod, '-o', last)) === '137');
     await world.daemon.docker('rm', '-f', container);
