@@ -63,6 +63,16 @@ describe('containers: a daemon that was killed and came back', { skip }, () => {
     await bed.containers.remove('holds');
   });
 
+  it('takes away one that was made and not started, and whose supervisor ended with the daemon', async () => {
+    await bed.containers.create(bed.spec('unborn', ['sleep', '100']));
+    const pid = conmonPid('unborn');
+    await bed.containers.close();
+    process.kill(pid, 'SIGKILL');
+    await bed.kernel.processes.ended(pid);
+    await bed.reopen();
+    assert.equal(bed.containers.get('unborn'), undefined);
+  });
+
   it('takes away what no record knows', async () => {
     await bed.containers.create(bed.spec('unknown', ['sleep', '100']));
     const { pid } = await bed.containers.start('unknown');

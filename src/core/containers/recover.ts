@@ -33,9 +33,16 @@ async function recoverOne(parts: ContainerParts, containers: ConmonContainers, r
     await discard(parts, containers, record, bundle);
     return;
   }
+  const isWatched = supervises(conmonPid, bundle);
+  // its supervisor did not outlive the daemon's end either, and nothing of it has run
+  if (sameBoot && !isWatched && record.startedAt === undefined && !readExit(bundle) && (await parts.runtime.state(record.id)) === 'created') {
+    parts.log.warn('removing a container that was made and not started, with no supervisor', { id: record.id });
+    await discard(parts, containers, record, bundle);
+    return;
+  }
   const { processes } = parts.kernel;
   const entry = containers.entries.add(record, bundle, { pid, startTime: sameBoot ? processes.startTime(pid) : undefined, conmonPid });
-  if (!sameBoot || readExit(bundle) || !supervises(conmonPid, bundle)) {
+  if (!sameBoot || readExit(bundle) || !isWatched) {
     await containers.settle(entry);
     containers.entries.found(entry);
     return;
