@@ -81,8 +81,11 @@ function processes(root: string): string[] {
   });
 }
 
-/** Not what the daemon writes all the time, nor the certificates that each start makes. */
-const changing = /^(run\/daemon\.log.*|run\/daemon\.json|bb-context|cluster\/store|runtime\/records|engine\/events.*)(\/|$)/;
+/**
+ * Not what the daemon writes all the time, nor blobs: of a build or a pull that was cut off they are kept a day, for the next try
+ * (`unneededMs` in core/images/collect.ts). Layers count.
+ */
+const changing = /^(runtime\/content\/blobs\/sha256\/\w+|run\/daemon\.log.*|run\/daemon\.json|bb-context|cluster\/store|runtime\/records|engine\/events.*)(\/|$)/;
 
 function files(root: string, below = ''): string[] {
   return readdirSync(join(root, below), { withFileTypes: true }).flatMap((entry) => {
