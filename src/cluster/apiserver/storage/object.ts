@@ -36,8 +36,7 @@ export class CachedObject {
   form(name: string, make: () => Buffer | string): Buffer {
     let bytes = this.#forms.get(name);
     if (!bytes) {
-      const made = make();
-      bytes = typeof made === 'string' ? Buffer.from(made) : made;
+      bytes = ownBytes(make());
       this.#forms.set(name, bytes);
     }
     return bytes;
@@ -53,6 +52,15 @@ export class CachedObject {
   at(revision: number): CachedObject {
     return new CachedObject(this.key, revision, withRevision(this.object, revision), this.size);
   }
+}
+
+/** In memory of their own: what stays long would keep all of the 64 KiB that Node cuts small buffers from. */
+function ownBytes(made: Buffer | string): Buffer {
+  if (typeof made !== 'string' && made.buffer.byteLength === made.length) return made;
+  const bytes = Buffer.allocUnsafeSlow(typeof made === 'string' ? Buffer.byteLength(made) : made.length);
+  if (typeof made === 'string') bytes.write(made);
+  else made.copy(bytes);
+  return bytes;
 }
 
 /** A frozen object with its resourceVersion set. `object` is frozen too. */
