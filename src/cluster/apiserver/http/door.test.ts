@@ -98,7 +98,7 @@ void test('bodies come as JSON, YAML and protobuf; what is wrong with them is sa
   assert.equal((await post('{', 'application/json')).code, 400);
   const unknown = JSON.stringify({ ...configMap('u'), dta: {} });
   const strict = await post(unknown, 'application/json', '?fieldValidation=Strict');
-  assert.deepEqual([strict.code, strict.json().message], [400, 'strict decoding error: unknown field "dta"']);
+  assert.deepEqual([strict.code, strict.json().message], [400, 'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "dta"']);
   const warned = await post(unknown, 'application/json');
   assert.deepEqual([warned.code, warned.headers['warning']], [201, '299 - "unknown field \\"dta\\""']);
   const large = await post(JSON.stringify(configMap('big', { x: 'y'.repeat(4_000_000) })), 'application/json');
