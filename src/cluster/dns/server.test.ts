@@ -10,6 +10,7 @@ import { readQuery, rcodes, writeAnswer } from '#lib/dns/message.ts';
 import { serveDns } from '#lib/dns/server.ts';
 import { silentLogger } from '#lib/log.ts';
 import { startClusterDns, type ClusterDns } from './server.ts';
+import { openSockets } from './sockets.ts';
 
 const stopping = new AbortController();
 const service = (namespace: string, name: string, spec: unknown) => ({ apiVersion: 'v1', kind: 'Service', metadata: { namespace, name, uid: name, resourceVersion: '1' }, spec });
@@ -95,4 +96,23 @@ test('other names are asked of the upstreams; unknown ones of the cluster are no
   assert.deepEqual(await ask('A', 'www.example.org'), { rcode: 'NOERROR', data: ['198.51.100.7'] });
   assert.equal((await ask('A', 'www.example.net')).rcode, 'NXDOMAIN');
   assert.equal((await ask('A', 'www.example.org.shop.svc.cluster.local')).rcode, 'NXDOMAIN');
+});
+
+test('takes a port that is free for both UDP and TCP', async () => {
+  const other = createSocket('udp4');
+  await new Promise<void>((resolve) => other.bind(0, '127.0.0.1', resolve));
+  const taken = other.address().port;
+  let made = 0;
+  // the first free port that TCP finds is one that UDP has not
+  const makeTcp = () => {
+    const server = createServer();
+    const listen = server.listen.bind(server);
+    if (made++ === 0) server.listen = ((_port: number, address: string, done: () => void) => listen(taken, address, done)) as typeof server.listen;
+    return server;
+  };
+  const { udp, tcp, port } = await openSockets('127.0.0.1', 0, makeTcp);
+  assert.equal(made, 2);
+  assert.deepEqual([udp.address().port, port === taken], [port, false]);
+  await assert.rejects(openSockets('127.0.0.1', taken), { code: 'EADDRINUSE' });
+  for (const socket of [udp, tcp, other]) socket.close();
 });

@@ -1,5 +1,3 @@
-import { createSocket } from 'node:dgram';
-import { createServer } from 'node:net';
 import { decode, encode, RECURSION_DESIRED } from 'dns-packet';
 import type { EndpointSlice, Service } from '#api/kube/types.ts';
 import type { KubeClient } from '#client/kube/types.ts';
@@ -11,6 +9,7 @@ import { readQuery, rcodes, writeAnswer, type Answer, type Query } from '#lib/dn
 import { serveDns } from '#lib/dns/server.ts';
 import type { Logger } from '#lib/log.ts';
 import { answerName, type DnsView } from './names.ts';
+import { openSockets } from './sockets.ts';
 
 export interface ClusterDnsOptions {
   client: KubeClient;
@@ -37,16 +36,7 @@ const mostAliases = 8;
 /** Starts the cluster's DNS server; resolves when it knows the Services there are. */
 export async function startClusterDns(options: ClusterDnsOptions): Promise<ClusterDns> {
   const view = await createView(options);
-  const udp = createSocket('udp4');
-  const tcp = createServer();
-  const port = await new Promise<number>((resolve, reject) => {
-    udp.once('error', reject);
-    udp.bind(options.port, options.address, () => resolve(udp.address().port));
-  });
-  await new Promise<void>((resolve, reject) => {
-    tcp.once('error', reject);
-    tcp.listen(port, options.address, resolve);
-  });
+  const { udp, tcp, port } = await openSockets(options.address, options.port);
   const close = serveDns(udp, tcp, (query) => answer(query, view, options));
   return {
     port,
