@@ -88,6 +88,15 @@ void test('apply makes, leaves alone and changes what a manifest says', { skip }
   assert.equal(await ok(kubectl(['delete', '-f', '-'], web('a:2'))), 'deployment.apps "web" deleted\nservice "web" deleted\nconfigmap "conf" deleted\n');
 });
 
+// kubectl checks a List by the older description, which it reads as protobuf
+void test('apply takes a List, and checks what is in it', { skip }, async (t) => {
+  const { kubectl } = await start(t);
+  const list = 'apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: ConfigMap, metadata: {name: one}, data: {word: x}}]\n';
+  assert.equal(await ok(kubectl(['apply', '-f', '-'], list)), 'configmap/one created\n');
+  assert.equal(await ok(kubectl(['apply', '-f', '-'], list)), 'configmap/one unchanged\n');
+  assert.match((await kubectl(['apply', '-f', '-'], list.replace('data:', 'dta:'))).err, /unknown field "dta" in io.k8s.api.core.v1.ConfigMap/);
+});
+
 void test('server-side apply, and what a dry run leaves', { skip }, async (t) => {
   const { kubectl } = await start(t);
   assert.match(await ok(kubectl(['apply', '--server-side', '--dry-run=server', '-f', '-'], web('a:1'))), /web serverside-applied \(server dry run\)/);

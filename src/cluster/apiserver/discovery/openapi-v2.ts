@@ -23,11 +23,12 @@ export function openApiV2(documents: readonly Json[], version: string): Json {
   };
 }
 
-/** References go to `definitions`, and one wrapped in `allOf` stands for itself. */
+/** References go to `definitions`, and one wrapped in `allOf` stands for itself. A number or a text is called a text, as of old. */
 function toSchema(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(toSchema);
   if (!isJson(schema)) return schema;
-  const { allOf, $ref, oneOf: _, ...rest } = schema;
+  const { allOf, $ref, oneOf, ...others } = schema;
+  const rest = oneOf === undefined ? others : { ...others, type: 'string' };
   if (typeof $ref === 'string') return { $ref: $ref.replace('#/components/schemas/', '#/definitions/') };
   const converted = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, toSchema(value)]));
   const [only] = Array.isArray(allOf) ? (allOf as unknown[]) : [];

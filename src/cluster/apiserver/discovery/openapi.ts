@@ -1,5 +1,6 @@
 /** `/openapi/v3`: an index of documents, one for each group version; `/openapi/v2`: all in one. Made when first asked for. */
 import { createHash } from 'node:crypto';
+import { encodeOpenApiV2, openApiV2AskedType, openApiV2MediaType } from '#api/kube/openapi-v2-protobuf.ts';
 import { openApiV3 } from '#api/kube/openapi.ts';
 import { apiVersionOf } from '#api/kube/types.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -38,21 +39,32 @@ function documentsOf(table: ResourceTable): Map<string, Document> {
   return found;
 }
 
-const allInOne = new WeakMap<ResourceTable, Buffer>();
+interface AllInOne {
+  json: Buffer;
+  protobuf: Buffer;
+}
+
+const allInOne = new WeakMap<ResourceTable, AllInOne>();
+
+function allInOneOf(resources: ResourceTable): AllInOne {
+  let found = allInOne.get(resources);
+  if (!found) {
+    const documents = [...documentsOf(resources).values()].map((document) => JSON.parse(document.bytes.toString()) as { [key: string]: unknown });
+    const document = openApiV2(documents, gitVersion());
+    found = { json: Buffer.from(JSON.stringify(document)), protobuf: Buffer.from(encodeOpenApiV2(document)) };
+    allInOne.set(resources, found);
+  }
+  return found;
+}
 
 export const openApiRoutes: readonly PathRoute[] = [
   {
     path: '/openapi/v2',
     serve: async (exchange) => {
+      const { json, protobuf } = allInOneOf(exchange.server.core.resources);
+      if (takes(exchange, openApiV2AskedType, openApiV2MediaType)) return sendTagged(exchange, openApiV2MediaType, protobuf);
       requireJson(exchange);
-      const { resources } = exchange.server.core;
-      let bytes = allInOne.get(resources);
-      if (!bytes) {
-        const documents = [...documentsOf(resources).values()].map((document) => JSON.parse(document.bytes.toString()) as { [key: string]: unknown });
-        bytes = Buffer.from(JSON.stringify(openApiV2(documents, gitVersion())));
-        allInOne.set(resources, bytes);
-      }
-      await sendTagged(exchange, 'application/json', bytes);
+      await sendTagged(exchange, 'application/json', json);
     },
   },
   {
@@ -79,7 +91,10 @@ export const openApiRoutes: readonly PathRoute[] = [
   },
 ];
 
-function requireJson({ request }: Exchange): void {
-  const takes = parseAccept(request.headers.accept ?? '').some(({ type }) => ['application/json', 'application/*', '*/*'].includes(type));
-  if (!takes) throw notAcceptable(['application/json']);
+function takes({ request }: Exchange, ...types: string[]): boolean {
+  return parseAccept(request.headers.accept ?? '').some(({ type }) => types.includes(type));
+}
+
+function requireJson(exchange: Exchange): void {
+  if (!takes(exchange, 'application/json', 'application/*', '*/*')) throw notAcceptable(['application/json']);
 }

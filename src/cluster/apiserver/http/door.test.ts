@@ -140,7 +140,9 @@ void test('the older form of the API description stands on its own', async (t) =
   const names = new Set([...text.matchAll(/"#\/definitions\/([^"]+)"/g)].map(([, name]) => name ?? ''));
   assert.deepEqual([...names].filter((name) => !Object.hasOwn(document.definitions, name)), []);
   assert.ok(!text.includes('#/components'));
-  assert.equal((await raw({ path: '/openapi/v2', headers: { accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' } })).code, 406);
+  const binary = await raw({ path: '/openapi/v2', headers: { accept: 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf' } });
+  assert.deepEqual([binary.code, binary.headers['content-type']], [200, 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf']);
+  assert.equal((await raw({ path: '/openapi/v2', headers: { accept: 'text/html' } })).code, 406);
 });
 
 void test('bookmarks come each minute; a watch with initial events says when they end', async (t) => {
