@@ -94,7 +94,7 @@ void test('apply takes a List, and checks what is in it', { skip }, async (t) =>
   const list = 'apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: ConfigMap, metadata: {name: one}, data: {word: x}}]\n';
   assert.equal(await ok(kubectl(['apply', '-f', '-'], list)), 'configmap/one created\n');
   assert.equal(await ok(kubectl(['apply', '-f', '-'], list)), 'configmap/one unchanged\n');
-  assert.match((await kubectl(['apply', '-f', '-'], list.replace('data:', 'dta:'))).err, /unknown field "dta" in io.k8s.api.core.v1.ConfigMap/);
+  assert.match((await kubectl(['apply', '-f', '-'], list.replace(', data:', ', dta:'))).err, /unknown field "dta" in io.k8s.api.core.v1.ConfigMap/);
 });
 
 void test('server-side apply, and what a dry run leaves', { skip }, async (t) => {
