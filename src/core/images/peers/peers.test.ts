@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { mediaTypes } from '#api/oci/image.ts';
-import { systemClock } from '#lib/clock.ts';
+import { type Clock, systemClock } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import { onLinuxAsRoot } from '#sys/testing.ts';
 import type { Image, PullResult } from '../types.ts';
@@ -26,7 +26,12 @@ onLinuxAsRoot('peers', () => {
 
     before(async () => {
       const refuse = { transport: (call: { url: URL }) => (registry.push(call.url.host), Promise.reject(new Error('no network'))) };
-      const clock = { ...systemClock, now: () => Date.now() + later, after: systemClock.after.bind(systemClock), sleep: async () => {} };
+      const clock: Clock = {
+        now: () => systemClock.now() + later,
+        monotonic: () => systemClock.monotonic() + BigInt(later) * 1_000_000n,
+        after: (ms, fn) => systemClock.after(ms, fn),
+        sleep: async () => {},
+      };
       [one, two, here] = await Promise.all([testStore('one'), testStore('two'), testStore('here', { peers: () => peers, registry: refuse, clock })]);
     });
     beforeEach(() => {
