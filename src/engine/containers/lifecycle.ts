@@ -24,21 +24,21 @@ export class Lifecycle {
     this.#health = health;
   }
 
-  async start(reference: string): Promise<void> {
+  async start(reference: string, restartCount = 0): Promise<void> {
     const { set } = this.#context;
     await set.lock(set.must(reference).id, async (record) => {
       if (record.state.status === 'paused') throw new Fault('conflict', 'cannot start a paused container, try unpause instead');
       if (record.state.status === 'running') throw new Fault('not-modified', `container ${record.id} is already running`);
-      await this.#startByHand(record);
+      await this.#startByHand(record, restartCount);
     });
   }
 
-  async #startByHand(record: ContainerRecord): Promise<void> {
+  async #startByHand(record: ContainerRecord, restartCount = 0): Promise<void> {
     if (record.state.status === 'removing' || record.state.status === 'dead') throw new Fault('conflict', 'container is marked for removal and cannot be started');
     const live = this.#context.set.live(record.id);
     live.cancelRestart();
     live.restartDelay = 0;
-    const fresh = await this.#context.set.setState(record.id, { manuallyStopped: false, restartCount: 0, ...(isRunning(record) ? { status: 'exited' } : {}) });
+    const fresh = await this.#context.set.setState(record.id, { manuallyStopped: false, restartCount, ...(isRunning(record) ? { status: 'exited' } : {}) });
     try {
       await this.#run(fresh);
     } catch (error) {

@@ -46,8 +46,9 @@ export class Recovery {
   async recover(id: string): Promise<void> {
     const { set, log } = this.#context;
     try {
+      const waited = set.get(id)?.state.status === 'restarting';
       const goesOn = await set.lock(id, (record) => this.#look(record));
-      if (!goesOn && set.get(id)) await this.#applyPolicy(id);
+      if (!goesOn && set.get(id)) await this.#applyPolicy(id, waited);
     } catch (error) {
       log.error('cannot recover a container', { id, error });
     }
@@ -93,7 +94,8 @@ export class Recovery {
     await serveNames(this.#context, record, netPath).catch((error: unknown) => log.warn('cannot serve names to a container', { id: record.id, error }));
   }
 
-  async #applyPolicy(id: string): Promise<void> {
+  /** `waited`: for a restart, which counts as one, or it would be tried more often than the policy says. */
+  async #applyPolicy(id: string, waited: boolean): Promise<void> {
     const { set, log } = this.#context;
     const record = set.must(id);
     if (record.state.status === 'removing' || record.state.status === 'dead') {
@@ -108,6 +110,6 @@ export class Recovery {
       everStarted: record.state.startedAt !== undefined,
     });
     if (!starts) return;
-    await this.#lifecycle.start(id).catch((error: unknown) => log.warn('a container that its policy starts did not start', { id, error: messageOf(error) }));
+    await this.#lifecycle.start(id, waited ? record.state.restartCount + 1 : 0).catch((error: unknown) => log.warn('a container that its policy starts did not start', { id, error: messageOf(error) }));
   }
 }
