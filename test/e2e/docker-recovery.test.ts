@@ -51,6 +51,17 @@ describe('recovery', { skip: whyNoDocker() }, () => {
     await engine.ok('network', 'rm', 'own');
   });
 
+  test('a restart that waited while the daemon was away is one of those that the policy allows', async () => {
+    await engine.ok('run', '-d', '--name', 'retries', '--restart', 'on-failure:5', 'bb:1', 'sh', '-c', 'echo run; exit 3');
+    const state = (): Promise<string> => engine.ok('inspect', '-f', '{{.State.Status}} {{.RestartCount}}', 'retries');
+    // the waits double: by now one takes most of a second
+    await eventually(async () => (await state()) === 'restarting 3', 'its fourth wait');
+    await engine.reopen(() => sleep(100));
+    await eventually(async () => (await state()) === 'exited 5', 'its last try');
+    assert.equal((await engine.ok('logs', 'retries')).split('\n').length, 6, 'once, and five times again');
+    await engine.ok('rm', 'retries');
+  });
+
   test('what stops with the engine starts with it again, by its policy', async () => {
     await engine.ok('run', '-d', '--name', 'service', '--restart', 'unless-stopped', 'bb:1', 'sh', '-c', 'trap exit TERM; sleep 1000 & wait');
     await engine.ok('run', '-d', '--name', 'task', 'bb:1', 'sh', '-c', 'trap exit TERM; sleep 1000 & wait');
