@@ -57,13 +57,16 @@ describe('kubectl with pods that run', { skip: whyNoDaemon('docker', 'kubectl') 
     });
 
     test('get -w shows each state of a pod until it is gone', async () => {
+      await kubectl('run', 'earlier', '--image=bb', '--labels=run=watched', '--', 'sleep', '1000');
       const watch = daemon.start('kubectl', ['get', 'pods', '-w', '-l', 'run=watched', '--no-headers', '--output-watch-events']);
       const seen = said(watch);
+      await until('the watch to be there', () => /ADDED +earlier/.test(seen()));
       await kubectl('run', 'watched', '--image=bb', '--restart=Never', '--', 'sh', '-c', 'sleep 0.5; exit 3');
       await until('the failure to be shown', () => /Error/.test(seen()));
       await kubectl('delete', 'pod', 'watched');
       await until('the deletion to be shown', () => /DELETED/.test(seen()));
       watch.kill();
+      await kubectl('delete', 'pod', 'earlier', '--now');
       assert.match(seen(), /ADDED +watched +0\/1 +Pending[^]*ContainerCreating[^]*Running[^]*Error[^]*DELETED/);
     });
 
