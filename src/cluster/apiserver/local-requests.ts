@@ -20,6 +20,8 @@ export interface Where {
   namespace?: string;
   name?: string;
   subresource?: string;
+  /** Of a collection. */
+  fieldSelector?: string;
 }
 
 /** A request as a path, by the verbs of the in-process client that it stands for. */

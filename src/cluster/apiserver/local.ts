@@ -135,11 +135,11 @@ class LocalClient implements KubeClient {
   }
 
   /** What is asked for, if the user has the right. */
-  #target(verb: string, ref: ResourceRef, { namespace = '', name = '', subresource = '' }: Where): Target {
+  #target(verb: string, ref: ResourceRef, { namespace = '', name = '', subresource = '', fieldSelector }: Where): Target {
     const resource = this.#core.resources.find(ref.group, ref.version, ref.resource);
     if (!resource) throw noSuchPath();
     const scoped = resource.namespaced ? namespace : '';
-    const asked = { ...ref, subresource, namespace: attributeNamespace(resource, scoped, name), name };
+    const asked = { ...ref, subresource, namespace: attributeNamespace(resource, scoped, name), name, ...(fieldSelector !== undefined && { fieldSelector }) };
     const attributes = { user: this.#user, verb, resource: asked };
     const { allowed, reason } = this.#server.authorizer.authorize(attributes);
     if (!allowed) throw refusal(attributes, reason);

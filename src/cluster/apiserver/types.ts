@@ -46,6 +46,8 @@ export interface ResourceAttributes {
   namespace: string;
   /** Empty for collections. */
   name: string;
+  /** What a collection is narrowed to. */
+  fieldSelector?: string;
 }
 
 export interface Decision {

@@ -164,9 +164,13 @@ void test('the agent of a node reaches its own pods, what they need, and nothing
   const taints = [{ key: 'k', effect: 'NoSchedule' }];
   await admin.patch(nodes, 'n1', { type: 'merge', body: { spec: { taints } } });
   await assert.rejects(agent.patch(nodes, 'n1', { type: 'merge', body: { spec: { taints: null } } }), /node "n1" is not allowed to modify taints/);
-  const label = { metadata: { labels: { 'node-restriction.kubernetes.io/trusted': 'yes' } } };
-  await assert.rejects(agent.patch(nodes, 'n1', { type: 'merge', body: label }), /is not allowed to modify labels: node-restriction.kubernetes.io\/trusted/);
-  await agent.patch(nodes, 'n1', { type: 'merge', body: { metadata: { labels: { mine: 'yes' } } } });
+  const labelled = (key: string): Promise<unknown> => agent.patch(nodes, 'n1', { type: 'merge', body: { metadata: { labels: { [key]: 'yes' } } } });
+  for (const key of ['node-restriction.kubernetes.io/trusted', 'a.node-restriction.kubernetes.io/x', 'node-role.kubernetes.io/control-plane', 'x.k8s.io/y']) {
+    await assert.rejects(labelled(key), new RegExp(`is not allowed to modify labels: ${key}`));
+  }
+  for (const key of ['mine', 'node.kubernetes.io/instance-type', 'a.kubelet.kubernetes.io/b', 'topology.kubernetes.io/zone']) await labelled(key);
+  const owned = { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'gone', uid: 'u' }] } };
+  await assert.rejects(agent.patch(nodes, 'n1', { type: 'merge', body: owned }), /node "n1" is not allowed to modify ownerReferences/);
   await agent.get(secrets, 'used', 'default');
   await assert.rejects(agent.get(secrets, 'other', 'default'), /cannot get resource "secrets" .* no relationship found between node 'n1' and this object/);
   await assert.rejects(agent.list(secrets, at), /cannot list resource "secrets"/);
@@ -174,10 +178,45 @@ void test('the agent of a node reaches its own pods, what they need, and nothing
   await agent.patch(pods, 'mine', running, { ...at, subresource: 'status' });
   await assert.rejects(agent.patch(pods, 'theirs', running, { ...at, subresource: 'status' }), /node "n1" can only write pods with spec.nodeName set to itself/);
   await assert.rejects(agent.delete(pods, 'theirs', at), /can only write pods/);
-  const token = (podName: string): Promise<unknown> =>
+  const relabelled = { type: 'merge' as const, body: { metadata: { labels: { app: 'bank' } } } };
+  await assert.rejects(agent.patch(pods, 'mine', relabelled, { ...at, subresource: 'status' }), /node "n1" cannot update labels through pod status/);
+});
+
+void test('the agent of a node gets tokens for the pods on it, for whom they are to be shown to, and no other', async (t) => {
+  const { admin, client } = await startTestServer(t);
+  await admin.create(serviceAccounts, account('default'));
+  const volumes = [{ name: 't', projected: { sources: [{ serviceAccountToken: { audience: 'vault', path: 'token' } }] } }];
+  const made = await Promise.all([['mine', 'n1'], ['theirs', 'n2']].map(([name = '', nodeName]) => admin.create(pods, pod(name, { nodeName, volumes }))));
+  const uids = new Map(made.map(({ metadata }) => [metadata.name ?? '', metadata.uid]));
+  const agent = await client('system:node:n1', ['system:nodes']);
+  const token = (podName: string, audiences: string[] = [], uid = uids.get(podName)): Promise<unknown> =>
     agent.request('POST', '/api/v1/namespaces/default/serviceaccounts/default/token', {
-      apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { boundObjectRef: { kind: 'Pod', name: podName } },
+      apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { audiences, boundObjectRef: { kind: 'Pod', name: podName, uid } },
     });
   await token('mine');
+  await token('mine', ['vault']);
+  await assert.rejects(token('mine', ['bank']), /audience "bank" not found in pod spec volume/);
+  await assert.rejects(token('mine', [], ''), /node requested token with a pod binding without a uid/);
   await assert.rejects(token('theirs'), /node requested token bound to a pod scheduled on a different node/);
+});
+
+void test('the agent of a node reads the pods on it alone, by either door', async (t) => {
+  const { admin, client, api } = await startTestServer(t);
+  await admin.create(serviceAccounts, account('default'));
+  await admin.create(pods, pod('mine', { nodeName: 'n1' }));
+  await admin.create(pods, pod('theirs', { nodeName: 'n2' }));
+  const user = { name: 'system:node:n1', groups: ['system:nodes'] };
+  for (const agent of [await client(user.name, user.groups), api.localClient(user)]) {
+    const names = async (options: object): Promise<string[]> => (await agent.list<Pod>(pods, options)).items.map(({ metadata }) => metadata.name ?? '');
+    assert.deepEqual(await names({ fieldSelector: 'spec.nodeName=n1' }), ['mine']);
+    await agent.get(pods, 'mine', 'default');
+    await assert.rejects(agent.get(pods, 'theirs', 'default'), /cannot get resource "pods" .* no relationship found between node 'n1' and this object/);
+    for (const fieldSelector of [undefined, 'spec.nodeName=n2', 'spec.nodeName!=n1', 'metadata.name=theirs', 'status.phase=Pending']) {
+      for (const namespace of [undefined, 'default']) await assert.rejects(names({ namespace, ...(fieldSelector && { fieldSelector }) }), /cannot list resource "pods"/);
+    }
+    const watched = async (): Promise<void> => {
+      for await (const event of agent.watch(pods, { signal: t.signal })) assert.fail(JSON.stringify(event));
+    };
+    await assert.rejects(watched(), /cannot watch resource "pods"/);
+  }
 });

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { BoundObjectReference, Node, Pod } from '#api/kube/types.ts';
+import type { KubeObject, Node, Pod, TokenRequestSpec } from '#api/kube/types.ts';
 import { nodeOf } from '../authz/node.ts';
 import type { Core } from '../core.ts';
 import { forbidden } from '../status.ts';
@@ -23,27 +23,38 @@ export function nodeRestriction(core: Core): AdmissionStep {
   };
 }
 
-/** Labels by which an administrator keeps work off nodes that are not trusted with it. */
-const restrictedLabel = /^([^/]+\.)?node-restriction\.kubernetes\.io\//;
+/** Labels by which an administrator steers work to nodes that are trusted with it: a node gives itself none, but those that tell what it is. */
+const ownLabel = /^(([^/]+\.)?(kubelet|node)\.kubernetes\.io\/|(beta\.)?kubernetes\.io\/(os|arch|hostname|instance-type)$|(topology|failure-domain\.beta)\.kubernetes\.io\/(zone|region)$)/;
+const reservedLabel = /^([^/]+\.)?(kubernetes|k8s)\.io\//;
+const isReserved = (key: string): boolean => reservedLabel.test(key) && !ownLabel.test(key);
 
 function restrictNode({ resource, name, object, old }: AdmissionRequest, node: string): void {
   if (name !== node) throw forbidden(resource, name, `node "${node}" is not allowed to modify node "${name}"`);
   if (!object) return;
-  const before = (old?.metadata.labels ?? {}) as Record<string, string>;
-  const after = (object.metadata.labels ?? {}) as Record<string, string>;
-  const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => restrictedLabel.test(key) && before[key] !== after[key]);
-  if (changed.length > 0) throw forbidden(resource, name, `node "${node}" is not allowed to modify labels: ${changed.sort().join(', ')}`);
+  const changed = changedLabels(object, old).filter(isReserved);
+  if (changed.length > 0) throw forbidden(resource, name, `node "${node}" is not allowed to modify labels: ${changed.join(', ')}`);
+  // The garbage collector deletes what has an owner that is gone: so it would rid itself of its taints.
+  if (old && !isDeepStrictEqual(object.metadata.ownerReferences ?? [], old.metadata.ownerReferences ?? [])) {
+    throw forbidden(resource, name, `node "${node}" is not allowed to modify ownerReferences`);
+  }
   // Its own taints are what keeps pods off it: it says them once, when it joins.
   if (old && !isDeepStrictEqual((object as unknown as Node).spec.taints ?? [], (old as unknown as Node).spec.taints ?? [])) {
     throw forbidden(resource, name, `node "${node}" is not allowed to modify taints`);
   }
 }
 
-function restrictPod(core: Core, { operation, resource, subresource, namespace, name }: AdmissionRequest, node: string): void {
+function changedLabels(object: KubeObject, old: KubeObject | undefined): string[] {
+  const before: Record<string, string> = old?.metadata.labels ?? {};
+  const after: Record<string, string> = object.metadata.labels ?? {};
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => before[key] !== after[key]).sort();
+}
+
+function restrictPod(core: Core, { operation, resource, subresource, namespace, name, object, old }: AdmissionRequest, node: string): void {
   if (operation === 'CREATE' && subresource === '') throw forbidden(resource, name, `pod does not belong to node "${node}", which can only create mirror pods`);
   const pod = core.objects.of(resource).get(namespace, name)?.object as unknown as Pod | undefined;
-  if (!pod || pod.spec.nodeName === node) return;
-  throw forbidden(resource, name, `node "${node}" can only write pods with spec.nodeName set to itself`);
+  if (pod && pod.spec.nodeName !== node) throw forbidden(resource, name, `node "${node}" can only write pods with spec.nodeName set to itself`);
+  // Labels make a pod one of a Service's, or take it from its owner.
+  if (operation === 'UPDATE' && object && changedLabels(object, old).length > 0) throw forbidden(resource, name, `node "${node}" cannot update labels through pod status`);
 }
 
 function restrictLease({ resource, namespace, name }: AdmissionRequest, node: string): void {
@@ -53,10 +64,13 @@ function restrictLease({ resource, namespace, name }: AdmissionRequest, node: st
 
 function restrictToken(core: Core, { resource, subresource, namespace, name, object }: AdmissionRequest, node: string): void {
   if (subresource !== 'token') return;
-  const bound = (object?.['spec'] as { boundObjectRef?: BoundObjectReference } | undefined)?.boundObjectRef;
+  const { boundObjectRef: bound, audiences = [] } = (object?.['spec'] ?? {}) as Partial<TokenRequestSpec>;
   if (bound?.kind !== 'Pod' || bound.name === undefined) throw forbidden(resource, name, 'node requested token not bound to a pod');
+  if (!bound.uid) throw forbidden(resource, name, 'node requested token with a pod binding without a uid');
   const pods = core.objects.find(core.resources.find('', 'v1', 'pods'));
   const pod = pods?.get(namespace, bound.name)?.object as unknown as Pod | undefined;
-  if (pod?.spec.nodeName === node) return;
-  throw forbidden(resource, name, 'node requested token bound to a pod scheduled on a different node');
+  if (pod?.spec.nodeName !== node) throw forbidden(resource, name, 'node requested token bound to a pod scheduled on a different node');
+  const tokens = (pod.spec.volumes ?? []).flatMap(({ projected }) => (projected?.sources ?? []).flatMap(({ serviceAccountToken }) => serviceAccountToken ?? []));
+  const foreign = audiences.find((audience) => !tokens.some((token) => token.audience === audience));
+  if (foreign !== undefined) throw forbidden(resource, name, `audience "${foreign}" not found in pod spec volume, system:node:${node} is not authorized to request tokens for this audience`);
 }

@@ -75,7 +75,7 @@ const nodeRules: PolicyRule[] = [
   rule([''], ['pods/status'], ['patch', 'update']),
   rule([''], ['pods/eviction'], ['create']),
   rule([''], ['persistentvolumes', 'endpoints', 'namespaces'], read),
-  rule(['coordination.k8s.io'], ['leases'], ['create', 'delete', ...read, 'patch', 'update']),
+  rule(['coordination.k8s.io'], ['leases'], ['create', 'delete', 'get', 'patch', 'update']),
   rule(['node.k8s.io'], ['runtimeclasses'], read),
   rule(['discovery.k8s.io'], ['endpointslices'], read),
   rule(['storage.k8s.io'], ['csidrivers', 'csinodes', 'volumeattachments'], read),

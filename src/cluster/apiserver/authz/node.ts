@@ -1,12 +1,13 @@
 /**
- * What the agent of a node may read beyond its role: the secrets and config maps that pods on its node name, and tokens
- * of the service accounts that they run as. So a node that is taken over betrays no more than its own pods.
+ * What the agent of a node may read: the pods on its node, and beyond its role the secrets and config maps that they name,
+ * and tokens of the service accounts that they run as. So a node that is taken over betrays no more than its own pods.
  */
 import { everyContainer } from '#api/kube/pods.ts';
 import type { Pod, Volume } from '#api/kube/types.ts';
 import type { ObjectsTable } from '../core.ts';
+import { valueSelected } from '../http/request-info.ts';
 import type { ResourceTable } from '../resource-table.ts';
-import type { Attributes, Authorizer, Decision, User } from '../types.ts';
+import type { Attributes, Authorizer, Decision, ResourceAttributes, User } from '../types.ts';
 
 const group = 'system:nodes';
 const prefix = 'system:node:';
@@ -42,15 +43,28 @@ export class NodeAuthorizer implements Authorizer {
   authorize(request: Attributes): Decision {
     const { user, verb, resource } = request;
     const node = nodeOf(user);
-    if (node === undefined || !resource || resource.group !== '' || resource.name === '' || resource.namespace === '') return this.#next.authorize(request);
+    if (node === undefined || resource?.group !== '') return this.#next.authorize(request);
+    if (resource.resource === 'pods' && resource.subresource === '' && readVerbs.includes(verb)) return this.#readsPods(node, request, resource);
+    if (resource.name === '' || resource.namespace === '') return this.#next.authorize(request);
     const subject = resource.subresource === '' ? resource.resource : `${resource.resource}/${resource.subresource}`;
     const key = `${subject} ${readVerbs.includes(verb) ? 'get' : verb}`;
     const test = Object.hasOwn(tests, key) ? tests[key] : undefined;
     if (!test) return this.#next.authorize(request);
     if (this.#podsOn(node, resource.namespace).some((pod) => test(pod, resource.name))) return { allowed: true, reason: '' };
     const otherwise = this.#next.authorize(request);
-    return otherwise.allowed ? otherwise : { allowed: false, reason: `no relationship found between node '${node}' and this object` };
+    return otherwise.allowed ? otherwise : unrelated(node);
   }
+
+  /** Its role lets a node read pods; which ones, is told here. */
+  #readsPods(node: string, request: Attributes, { namespace, name, fieldSelector = '' }: ResourceAttributes): Decision {
+    if (valueSelected(fieldSelector, 'spec.nodeName') === node) return this.#next.authorize(request);
+    if (name === '' || namespace === '') return { allowed: false, reason: 'can only list/watch pods with spec.nodeName field selector' };
+    return this.#podsOn(node, namespace).some((pod) => pod.metadata.name === name) ? this.#next.authorize(request) : unrelated(node);
+  }
+}
+
+function unrelated(node: string): Decision {
+  return { allowed: false, reason: `no relationship found between node '${node}' and this object` };
 }
 
 function names(values: readonly (string | undefined)[]): Set<string> {

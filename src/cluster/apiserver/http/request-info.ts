@@ -1,5 +1,6 @@
-import { badRequest } from '../status.ts';
 import { parseFieldSelector } from '#api/kube/fields.ts';
+import { badRequest } from '../status.ts';
+import type { ResourceAttributes } from '../types.ts';
 
 /** A request's path and method in the API's terms. */
 export interface RequestInfo {
@@ -8,7 +9,7 @@ export interface RequestInfo {
   /** An API verb for resources; the method in lower case for other paths. */
   verb: string;
   /** Absent for paths that name no resource (`/version`, `/api`, `/apis/apps/v1`). */
-  resource?: { group: string; version: string; resource: string; subresource: string; namespace: string; name: string };
+  resource?: ResourceAttributes;
   /** What follows the subresource (`proxy/a/b` -> `a/b`). */
   rest: string;
 }
@@ -39,7 +40,9 @@ export function parseRequest(method: string, target: string): RequestInfo {
   info.rest = rest.join('/');
   info.verb = verbOf(method, info);
   if ((info.verb === 'list' || info.verb === 'watch' || info.verb === 'deletecollection') && name === '') {
-    info.resource.name = nameSelected(info.query.get('fieldSelector'));
+    const fieldSelector = info.query.get('fieldSelector') ?? '';
+    info.resource.name = valueSelected(fieldSelector, 'metadata.name');
+    info.resource.fieldSelector = fieldSelector;
   }
   return info;
 }
@@ -77,12 +80,12 @@ export function isTrue(value: string | null): boolean {
   return value === 'true' || value === '1' || value === '';
 }
 
-/** A collection narrowed to one name is asked for with the rights on that name. */
-function nameSelected(fieldSelector: string | null): string {
-  if (!fieldSelector) return '';
+/** The value to which a selector narrows `field` (a collection narrowed to one name is asked for with the rights on it); '' where it does not. */
+export function valueSelected(fieldSelector: string, name: string): string {
   try {
-    return parseFieldSelector(fieldSelector).find(({ field, operator }) => field === 'metadata.name' && operator === '=')?.value ?? '';
+    return parseFieldSelector(fieldSelector).find(({ field, operator }) => field === name && operator === '=')?.value ?? '';
   } catch {
+    // whoever lists by it is told
     return '';
   }
 }
