@@ -29,3 +29,9 @@ test('a node that moved, and a default route that a link took along', () => {
   ]);
   assert.deepEqual(planRoutes(nodes, [{ destination: '10.244.2.0/24', via: '10.244.0.3' }, { destination: '0.0.0.0/0', via: '10.244.0.1' }], { ...options, gateway: '10.244.0.1' }), []);
 });
+
+test('a range that would lead away what is no pod of its node gets no route', () => {
+  const claims = ['0.0.0.0/0', '10.244.0.0/16', '10.244.0.0/24', '10.244.0.2/32', '10.244.1.0/24', '10.244.1.128/25', '10.244.2.0/25', '8.8.8.0/24', '10.244.7.9/24', 'x'];
+  const bad = claims.map((podCIDR, i) => node(`z${i}`, podCIDR, `10.244.0.${50 + i}`));
+  assert.deepEqual(planRoutes([...nodes, ...bad], [], options), [{ do: 'add', route: { destination: '10.244.2.0/24', via: '10.244.0.3' } }]);
+});

@@ -7,7 +7,7 @@ import { nodes as nodesRef } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { createInformer } from '#cluster/machinery/informer.ts';
 import { every, type Clock } from '#lib/clock.ts';
-import { contains, parseCidr } from '#lib/ipv4.ts';
+import { contains, overlaps, parseCidr, type Ipv4Block } from '#lib/ipv4.ts';
 import type { Logger } from '#lib/log.ts';
 
 /** The part of a network namespace that it needs; a handle of `Kernel.netlinks` fits. */
@@ -71,11 +71,7 @@ export async function startNodeRoutes(options: RoutesOptions): Promise<void> {
 }
 
 export function planRoutes(nodes: readonly Node[], present: readonly RouteTo[], options: Pick<RoutesOptions, 'nodeName' | 'clusterCidr' | 'gateway'>): RouteOperation[] {
-  const wanted = new Map<string, string>();
-  for (const { metadata, spec, status } of nodes) {
-    const via = status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
-    if (metadata.name !== options.nodeName && spec.podCIDR && via && isIn(options.clusterCidr, via)) wanted.set(spec.podCIDR, via);
-  }
+  const wanted = wantedRoutes(nodes, options);
   const stale = present.filter(({ destination, via }) => via !== undefined && isIn(options.clusterCidr, destination) && !wanted.has(destination));
   if (options.gateway !== undefined) wanted.set(everywhere, options.gateway);
   const has = new Map(present.map(({ destination, via }) => [destination, via]));
@@ -83,6 +79,32 @@ export function planRoutes(nodes: readonly Node[], present: readonly RouteTo[], 
     ...stale.map(({ destination }): RouteOperation => ({ do: 'delete', destination })),
     ...[...wanted].filter(([destination, via]) => has.get(destination) !== via).map(([destination, via]): RouteOperation => ({ do: 'add', route: { destination, via } })),
   ];
+}
+
+/**
+ * A node says itself what its range is. It is not believed where that would lead away what is not pods of its own: it is to
+ * be a part of the cluster's range that holds no node's address, and meets no range of this node or of an older one.
+ */
+function wantedRoutes(nodes: readonly Node[], { nodeName, clusterCidr }: Pick<RoutesOptions, 'nodeName' | 'clusterCidr'>): Map<string, string> {
+  const wanted = new Map<string, string>();
+  const isOwn = ({ metadata }: Node): boolean => metadata.name === nodeName;
+  const addresses = nodes.map(addressOf).filter((address) => address !== undefined);
+  const taken: Ipv4Block[] = [];
+  const byAge = nodes.toSorted((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? ''));
+  for (const node of byAge) {
+    const { podCIDR } = node.spec;
+    const via = addressOf(node);
+    const range = podCIDR === undefined ? undefined : parseCidr(podCIDR);
+    if (podCIDR === undefined || !range || range.address !== range.base || via === undefined) continue;
+    if (!isIn(clusterCidr, podCIDR) || !isIn(clusterCidr, via) || addresses.some((address) => isIn(podCIDR, address)) || taken.some((other) => overlaps(other, range))) continue;
+    taken.push(range);
+    if (!isOwn(node)) wanted.set(podCIDR, via);
+  }
+  return wanted;
+}
+
+function addressOf({ status }: Node): string | undefined {
+  return status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
 }
 
 function isIn(cidr: string, text: string): boolean {
