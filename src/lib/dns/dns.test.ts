@@ -121,6 +121,16 @@ test('asks one upstream after another, by the transport of the query', async () 
   assert.deepEqual(seen, ['failing udp', 'good udp', 'failing tcp', 'good tcp']);
 });
 
+test('an upstream that cannot even be asked is passed over', async () => {
+  const good = await serve((query) => Promise.resolve(addresses(query, 1)));
+  for (const transport of ['udp', 'tcp'] as const) {
+    for (const upstream of ['300.1.1.1', 'fe80::1%nothere', '255.255.255.255', '2001:db8::1', 'no name']) {
+      const query = readQuery(question(6), transport)!;
+      assert.equal(decode(await forwardQuery(query, [upstream, `127.0.0.1:${good}`], systemClock)).answers?.length, 1, upstream);
+    }
+  }
+});
+
 test('a name that the upstream does not know stays unknown; a silent upstream is SERVFAIL in the end', async () => {
   const unknown = await serve((query) => Promise.resolve(writeAnswer(query, rcodes.nameError, [])));
   const query = readQuery(question(4), 'udp')!;

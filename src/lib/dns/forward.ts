@@ -47,8 +47,10 @@ const askUdp: Exchange = (query, { address, port }, finish) => {
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   socket.on('error', () => finish(undefined));
   socket.on('message', finish);
+  // what cannot be connected says so by the event only where `connect` is given nobody to call
+  socket.on('connect', () => socket.send(query.raw, (error) => error && finish(undefined)));
   // connected, so that a closed port is an error at once and nobody else can answer
-  socket.connect(port, address, () => socket.send(query.raw, (error) => error && finish(undefined)));
+  socket.connect(port, address);
   return () => socket.close();
 };
 
