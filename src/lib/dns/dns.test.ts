@@ -96,6 +96,22 @@ test('several queries on one TCP connection are answered, however they are cut i
   assert.deepEqual(new Set(answers.map((a) => a.id)), new Set([1, 2]));
 });
 
+test('a TCP client that reads no answers is cut off', async () => {
+  const port = await serve((query) => Promise.resolve(addresses(query, 1000)));
+  const socket = connect({ host: '127.0.0.1', port }).on('error', () => {});
+  closing.push(() => socket.destroy());
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  const many = Buffer.concat(Array.from({ length: 200 }, (_, i) => withLength(question(i))));
+  // 64 MB of answers: far more than the kernel keeps for a reader
+  for (let i = 0; i < 20 && !socket.destroyed; i++) {
+    socket.write(many);
+    await wait(5);
+  }
+  socket.resume();
+  await closed;
+  assert.ok(socket.bytesRead < 32_000_000, String(socket.bytesRead));
+});
+
 test('what is no query is passed over, and a failure is SERVFAIL', async () => {
   const port = await serve(() => Promise.reject(new Error('broken')));
   const answer = addresses(readQuery(question(1), 'udp')!, 1);

@@ -10,6 +10,8 @@ export const dnsServerLimits = {
   queries: 1024,
   /** Bytes of one message by TCP. */
   tcpBytes: 65_535,
+  /** Bytes of answers that a TCP client may leave unread; with more it is cut off. */
+  unreadBytes: 1024 * 1024,
   /** Milliseconds that a TCP client may be silent. */
   idleMs: 10_000,
   tcpConnections: 256,
@@ -70,6 +72,7 @@ function serveConnection(socket: Socket, answer: (raw: Buffer) => Promise<Buffer
       pending = pending.subarray(2 + length);
       void answer(Buffer.from(raw)).then((message) => {
         if (message && message.length <= dnsServerLimits.tcpBytes) socket.write(withLength(message));
+        if (socket.writableLength > dnsServerLimits.unreadBytes) socket.destroy();
       });
     }
   });

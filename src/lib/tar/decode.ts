@@ -16,6 +16,9 @@ const refused: Readonly<Record<string, string>> = {
   S: 'a sparse file', M: 'a multi-volume archive', V: 'a volume header', D: 'an incremental dump',
 };
 const xattrPrefix = 'SCHILY.xattr.';
+const sparsePrefix = 'GNU.sparse.';
+/** The other records that say something of an entry. */
+const meant = new Set(['path', 'linkpath', 'size', 'uid', 'gid', 'uname', 'gname', 'mtime', 'atime']);
 
 /**
  * Turns the bytes of an archive into events: an `entry`, its `data` in pieces, its `end`. Synchronous, and free of
@@ -108,9 +111,16 @@ export class TarDecoder {
     this.#extension = undefined;
     const data = Buffer.concat(parts);
     if (flag === 'x') this.#pax = parsePax(data);
-    else if (flag === 'g') for (const [key, value] of parsePax(data)) this.#global.set(key, value);
+    else if (flag === 'g') this.#keepGlobal(parsePax(data));
     else if (flag === 'L') this.#longName = untilZero(data);
     else this.#longLink = untilZero(data);
+  }
+
+  #keepGlobal(records: PaxRecords): void {
+    // comments and the like would only be carried along with every entry
+    for (const [key, value] of records) if (meant.has(key) || key.startsWith(xattrPrefix) || key.startsWith(sparsePrefix)) this.#global.set(key, value);
+    const bytes = this.#global.entries().reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+    if (bytes > tarLimits.extensionBytes) throw new Fault('too-large', `tar: the global headers hold ${bytes} bytes, over the limit of ${tarLimits.extensionBytes}`);
   }
 
   #entry(raw: RawHeader): TarEntry {
@@ -165,7 +175,7 @@ function xattrsOf(pax: PaxRecords, name: string): Map<string, Buffer> {
   const xattrs = new Map<string, Buffer>();
   for (const [key, bytes] of pax) {
     if (key.startsWith(xattrPrefix)) xattrs.set(key.slice(xattrPrefix.length), bytes);
-    else if (key.startsWith('GNU.sparse.')) {
+    else if (key.startsWith(sparsePrefix)) {
       throw new Fault('invalid', `tar: ${JSON.stringify(name)} is a sparse file, which is not supported`);
     }
   }

@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import { isFault } from '../errors.ts';
 import { encodeHeader } from './header.ts';
 import type { TarSource } from './write.ts';
-import { encodeTar } from './write.ts';
+import { encodePax } from './pax.ts';
+import { encodeTar, tarPadding } from './write.ts';
 import { readTar } from './read.ts';
 import { tarEntry } from './types.ts';
 import type { TarEntry } from './types.ts';
@@ -80,12 +81,18 @@ test('a damaged, sparse, cut or oversized archive is refused by name', async (t)
   const damaged = Buffer.from(archive);
   damaged[4] = 0x7a;
   const header = { name: 'f', mode: 0, uid: 0, gid: 0, size: 0, mtime: 0, flag: 'S', linkName: '', userName: '', groupName: '', devMajor: 0, devMinor: 0 };
+  // none is too long: only together they are
+  const globals = Buffer.concat(['a', 'b', 'c'].flatMap((name) => {
+    const data = encodePax(new Map([[`SCHILY.xattr.user.${name}`, Buffer.alloc(500_000)]]));
+    return [encodeHeader({ ...header, flag: 'g', size: data.length }), data, tarPadding(data.length)];
+  }));
   const cases: [string, Buffer, RegExp][] = [
     ['checksum', damaged.subarray(0, 512 * 3), /checksum/],
     ['cut', archive.subarray(0, 512 * 4), /truncated/],
     ['sparse', encodeHeader(header), /"f" is a sparse file/],
     ['unknown type', encodeHeader({ ...header, flag: 'Z' }), /unknown type "Z"/],
     ['extension', encodeHeader({ ...header, flag: 'x', size: 2 << 20 }), /over the limit/],
+    ['global headers', globals, /the global headers hold \d+ bytes, over the limit/],
     ['no archive', Buffer.from('this is text '.repeat(80)), /no tar archive/],
   ];
   for (const [name, data, message] of cases) {

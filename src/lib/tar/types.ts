@@ -29,7 +29,7 @@ export interface TarEntry {
 }
 
 export const tarLimits = {
-  /** Bytes of one PAX or GNU extension header. */
+  /** Bytes of one PAX or GNU extension header, and of what all global ones say together. */
   extensionBytes: 1024 * 1024,
   /** Bytes of a name or link target; the kernel takes no longer path. */
   nameBytes: 4096,

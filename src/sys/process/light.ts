@@ -37,9 +37,18 @@ export interface LightOptions {
 
 /** `file` is an absolute path. A failure to start rejects `exited`. The caller waits for the end: `unref` does nothing. */
 export function startLight(poller: Poller, file: string, args: readonly string[], options: LightOptions): Child {
-  const pairs = options.stdio.map((kind) => (kind === 'ignore' ? undefined : kind === 'pipe' ? socketPair() : oneWayPipe(kind)));
-  const { errno, pid } = spawned(file, args, options, pairs.map((pair) => pair?.theirs));
-  for (const pair of pairs) if (pair) closeSync(pair.theirs);
+  const pairs: (Pair | undefined)[] = [];
+  let started: { errno: number; pid: number };
+  try {
+    for (const kind of options.stdio) pairs.push(kind === 'ignore' ? undefined : kind === 'pipe' ? socketPair() : oneWayPipe(kind));
+    started = spawned(file, args, options, pairs.map((pair) => pair?.theirs));
+  } catch (error) {
+    for (const pair of pairs) if (pair) closeSync(pair.ours);
+    throw error;
+  } finally {
+    for (const pair of pairs) if (pair) closeSync(pair.theirs);
+  }
+  const { errno, pid } = started;
   const stdio = pairs.map((pair) => (pair ? new Socket({ fd: pair.ours, readable: pair.readable, writable: pair.writable }) : null));
   if (errno !== 0) for (const stream of stdio) stream?.destroy();
   const exited = errno === 0 ? ended(poller, pid) : Promise.reject(errnoFault(errno, `start ${file}`));

@@ -68,6 +68,22 @@ describe('children on linux', { skip: process.platform === 'linux' ? false : 'th
     assert.throws(() => processes.spawn('/bin/true', [], { light: true, stdio: ['inherit'] }), /pipes or nothing/);
   });
 
+  it('leave nothing open where there are no descriptors for their pipes', async () => {
+    const module = new URL('./linux.ts', import.meta.url).href;
+    // with 3 that are free, the first pair of sockets is made and the second is not
+    const program = `import {linuxProcesses} from ${JSON.stringify(module)}; import {closeSync, openSync, readdirSync} from 'node:fs';
+      const p = linuxProcesses();
+      await p.spawn('/bin/true', [], {stdio: ['pipe', 'pipe', 'pipe'], light: true}).exited;
+      const held = [];
+      try { for (;;) held.push(openSync('/dev/null')); } catch {}
+      for (const fd of held.splice(0, 3)) closeSync(fd);
+      const errors = [1, 2, 3, 4].map(() => { try { p.spawn('/bin/true', [], {stdio: ['pipe', 'pipe', 'pipe'], light: true}); } catch (error) { return error.details.errno; } });
+      for (let i = 0; i < 3; i++) held.push(openSync('/dev/null'));
+      console.log(errors.join());`;
+    const { stdout, stderr } = await processes.run('/bin/sh', ['-c', 'ulimit -n 100; exec "$0" --input-type=module -e "$1"', process.execPath, program], { timeoutMs: 20_000 });
+    assert.equal(stdout.toString(), 'EMFILE,EMFILE,EMFILE,EMFILE\n', stderr.toString());
+  });
+
   it('started lightly have pipes as a shell makes them', async () => {
     const child = processes.spawn('/bin/sh', ['-c', 'cat; echo again >/dev/stdout'], { stdio: ['in', 'out', 'ignore'], light: true });
     (child.stdio[0] as Writable).end('in, ');

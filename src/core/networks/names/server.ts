@@ -17,12 +17,12 @@ export class SandboxNames {
   constructor(kernel: Kernel, namespace: string, scope: NameScope, clock: Clock) {
     // other ports than 53, which a server in the container may want for itself; rules inside lead there
     const udp = kernel.namespaces.listen(namespace, 'udp', nameServerAddress, 0);
-    const tcp = kernel.namespaces.listen(namespace, 'tcp', nameServerAddress, 0);
+    let tcp: { fd: number; port: number } | undefined;
     try {
+      tcp = kernel.namespaces.listen(namespace, 'tcp', nameServerAddress, 0);
       kernel.nft.run(redirect(udp.port, tcp.port), namespace);
     } catch (error) {
-      closeSync(udp.fd);
-      closeSync(tcp.fd);
+      for (const made of [udp, tcp]) if (made) closeSync(made.fd);
       throw error;
     }
     const socket = createSocket('udp4').unref();
