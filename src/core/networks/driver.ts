@@ -4,14 +4,17 @@
  * `Networks` keeps the records, addresses, names and published ports of all networks alike, and asks a network's driver for the
  * rest, in this order: `describe` completes what is asked for, `raise` makes the host's side, `join` makes an endpoint in a
  * sandbox's namespace; `leave` or `retire` takes it out again, and `lower` removes the host's side. After a start of the daemon
- * `recover` completes the kernel to the records. Calls for one network or one sandbox never overlap, and each does all or nothing.
- * Every driver has one network of its own name from the first start; a driver is a folder here and a line in `open.ts`.
+ * `recover` completes the kernel to the records; links by the instance's names (`links.ts`) that no record has are gone by then.
+ * Calls for one network or one sandbox never overlap, and each does all or nothing.
+ * A driver is a folder here and a line in `open.ts`; who creates a network asks for it by its name.
  */
 import type { ElementChange } from './rules.ts';
 import type { Endpoint, EndpointSpec, Network, NetworkSpec } from './types.ts';
 
 export interface NetworkDriver {
-  readonly name: Network['driver'];
+  readonly name: string;
+  /** Whether there is a network by its own name from the first start. */
+  readonly predefined: boolean;
   /**
    * The network as it will be kept: options checked and, for its own one, defaulted; a subnet, the first free one after `skip`
    * others where none is asked for. Fault `not-implemented` names an option that it does not have.
@@ -47,11 +50,11 @@ export interface PlacedEndpoint extends Endpoint {
 }
 
 export interface EndpointDriver {
-  /** Completes links to the records: joins what lost its links, drops those that no record names. */
+  /** Completes links to the records: joins what lost its links. */
   recover(networks: readonly Network[], endpoints: readonly PlacedEndpoint[], onFailure: (endpoint: PlacedEndpoint, error: unknown) => void): void;
   /** The first of eth0, eth1, … that is free inside. */
   freeInterface(namespace: string): string;
-  /** Of the host's end of the endpoint with this id. */
+  /** Of the host's end of the endpoint with this id; '' where it has none. */
   hostLink(endpointId: string): string;
   join(network: Network, endpoint: Endpoint, spec: EndpointSpec): void;
   leave(endpoint: Endpoint): void;

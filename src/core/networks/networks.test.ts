@@ -16,7 +16,7 @@ import { linuxKernel } from '#sys/linux.ts';
 import type { Kernel } from '#sys/types.ts';
 import { acceptForwarding, forgetForwarding } from './foreign.ts';
 import { linkNames } from './links.ts';
-import { openNetworks } from './open.ts';
+import { openNetworks, type NetworksOptions } from './open.ts';
 import { dropTable } from './rules.ts';
 import type { Networks } from './types.ts';
 
@@ -30,7 +30,7 @@ describe('networks', { skip }, () => {
   const sandboxes: string[] = [];
   let kernel: Kernel;
   let networks: Networks;
-  const open = () => openNetworks({ kernel, records, instance, clock: systemClock, random: systemRandom, log: createLogger({ write: () => {} }) });
+  const open = (over: Partial<NetworksOptions> = {}) => openNetworks({ kernel, records, instance, clock: systemClock, random: systemRandom, log: createLogger({ write: () => {} }), ...over });
   const bridge = () => networks.get('bridge')?.id ?? '';
 
   /** A pinned namespace on a network. */
@@ -79,7 +79,7 @@ describe('networks', { skip }, () => {
     try {
       netlink.createBridge(defaultBridge);
       netlink.createVeth(linkNames(instance).hostEnd('0123456789'), { name: `gt${instance}` });
-      const crashed = await openNetworks({ kernel, records: createRecords(createMemoryStore()), instance, clock: systemClock, random: systemRandom, log: createLogger({ write: () => {} }) });
+      const crashed = await open({ records: createRecords(createMemoryStore()), instance });
       assert.deepEqual(netlink.links().filter((l) => l.name.includes(instance)).map((l) => [l.name, l.kind]), [[defaultBridge, 'bridge']]);
       await crashed.close();
     } finally {
@@ -241,9 +241,22 @@ describe('networks', { skip }, () => {
     netlink.close();
   });
 
+  test('two endpoints whose ids begin alike have links of their own', async () => {
+    const drawn = [7, 7, 9].map((byte) => Buffer.alloc(32, byte));
+    const again = await open({ random: { ...systemRandom, bytes: (count) => drawn.shift() ?? systemRandom.bytes(count) } });
+    for (const id of ['alike-a', 'alike-b']) {
+      const { namespace } = await sandbox(id);
+      await again.detach(bridge(), id);
+      await again.attach(bridge(), { sandboxId: id, namespace });
+    }
+    assert.deepEqual(again.endpoints({}).map((e) => e.hostLink).sort(), ['07', '09'].map((byte) => names.hostEnd(byte.repeat(32))));
+    for (const { sandboxId } of again.endpoints({})) await again.detach(bridge(), sandboxId);
+    await again.close();
+  });
+
   test('two instances on one host choose other subnets and leave each other alone', async () => {
     const instance = hex(systemRandom, 3);
-    const others = await openNetworks({ kernel, records: createRecords(createMemoryStore()), instance, clock: systemClock, random: systemRandom, log: createLogger({ write: () => {} }) });
+    const others = await open({ records: createRecords(createMemoryStore()), instance });
     try {
       const subnetOf = (all: Networks) => all.get('bridge')?.ipam.config[0]?.subnet;
       assert.notEqual(subnetOf(others), subnetOf(networks));

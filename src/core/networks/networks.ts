@@ -5,7 +5,7 @@ import type { Logger } from '#lib/log.ts';
 import { hex, type Random } from '#lib/random.ts';
 import type { Records } from '#core/store/records.types.ts';
 import type { Kernel } from '#sys/types.ts';
-import { macOf, type HostSide } from './bridge/host.ts';
+import { macOf, type HostSide } from './host.ts';
 import type { EndpointDriver, NetworkDriver, PlacedEndpoint } from './driver.ts';
 import { acceptForwarding } from './foreign.ts';
 import { Addresses, block } from './ipam.ts';
@@ -14,7 +14,7 @@ import { SandboxNames } from './names/server.ts';
 import type { PublishedPorts } from './ports/published.ts';
 import { addElements, deleteElements, wholeTable } from './rules.ts';
 import { checkSpec } from './spec.ts';
-import type { Endpoint, EndpointSpec, Network, Networks, NetworkSpec, PortRequest, PublishedPort } from './types.ts';
+import type { DriverFacts, Endpoint, EndpointSpec, Network, Networks, NetworkSpec, PortRequest, PublishedPort } from './types.ts';
 
 /** A sandbox whose names are served. */
 export interface NameRecord {
@@ -68,10 +68,11 @@ export class DrivenNetworks implements Networks {
   async recover(): Promise<void> {
     const { drivers, host, networks, endpoints, published, kernel, names, log } = this.#parts;
     host.enableForwarding();
-    for (const driver of this.#parts.predefined ? drivers : []) if (!this.#byName(driver.name)) await networks.put(this.#raise(driver, { name: driver.name, driver: driver.name }, true));
+    for (const driver of this.#parts.predefined ? drivers.filter((d) => d.predefined) : []) if (!this.#byName(driver.name)) await networks.put(this.#raise(driver, { name: driver.name, driver: driver.name }, true));
     for (const network of networks.list()) this.#driver(network).raise(network);
     attempt(() => acceptForwarding(kernel.nft, names.defaultBridge), (error) => log.warn('the rules of another firewall cannot be read; it may keep containers from the network', { error }));
     for (const endpoint of endpoints.list()) this.#addresses.hold(endpoint.networkId, endpoint.address);
+    host.dropStrays((name) => names.isHostEnd(name) || names.isBridge(name), new Set([...endpoints.list().map((e) => e.hostLink), ...networks.list().map((n) => n.bridge ?? '')]));
     for (const driver of drivers) {
       const own = networks.list().filter((n) => n.driver === driver.name);
       const placed = endpoints.list().filter((e) => own.some((n) => n.id === e.networkId));
@@ -83,6 +84,10 @@ export class DrivenNetworks implements Networks {
     for (const served of this.#parts.served.list()) {
       await this.#serveAgain(served).catch((error: unknown) => log.warn('the names of a sandbox cannot be served', { sandbox: served.id, error }));
     }
+  }
+
+  drivers(): readonly DriverFacts[] {
+    return this.#parts.drivers.map(({ name, endpoints }) => ({ name, joins: endpoints !== undefined }));
   }
 
   list(): readonly Network[] {
@@ -243,7 +248,10 @@ export class DrivenNetworks implements Networks {
 
   #endpoint(network: Network, spec: EndpointSpec, address: string): Endpoint {
     const driver = this.#joins(network);
-    const id = hex(this.#parts.random, 32);
+    // of an id, a link's name holds the first digits only
+    const taken = new Set(this.#parts.endpoints.list().flatMap((e) => e.hostLink || []));
+    let id = hex(this.#parts.random, 32);
+    while (taken.has(driver.hostLink(id))) id = hex(this.#parts.random, 32);
     const [config] = network.ipam.config;
     return {
       id,

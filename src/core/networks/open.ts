@@ -4,7 +4,7 @@ import type { Random } from '#lib/random.ts';
 import type { OpenRecords } from '#core/store/records.types.ts';
 import type { Kernel } from '#sys/types.ts';
 import { BridgeDriver } from './bridge/driver.ts';
-import { HostSide } from './bridge/host.ts';
+import { HostSide } from './host.ts';
 import type { PlacedEndpoint } from './driver.ts';
 import { DrivenNetworks, type NameRecord } from './networks.ts';
 import { linkNames } from './links.ts';

@@ -13,6 +13,8 @@
  * Subnets are chosen so that they do not overlap what the host has. The MTU follows the host's uplink.
  */
 export interface Networks {
+  /** The kinds of networks that can be. */
+  drivers(): readonly DriverFacts[];
   list(): readonly Network[];
   /** By id, name, or unique id prefix. */
   get(reference: string): Network | undefined;
@@ -40,9 +42,16 @@ export interface Networks {
   close(): Promise<void>;
 }
 
+export interface DriverFacts {
+  name: string;
+  /** Whether sandboxes are joined to its networks; else there is one network, whose sandboxes use a namespace as it is. */
+  joins: boolean;
+}
+
 export interface NetworkSpec {
   name: string;
-  driver: 'bridge' | 'host' | 'none';
+  /** By its name in `drivers`. */
+  driver: string;
   internal?: boolean;
   attachable?: boolean;
   enableIPv6?: boolean;
@@ -61,7 +70,8 @@ export interface IpamConfig {
 export interface Network {
   id: string;
   name: string;
-  driver: 'bridge' | 'host' | 'none';
+  /** By its name in `drivers`. */
+  driver: string;
   predefined: boolean;
   internal: boolean;
   attachable: boolean;

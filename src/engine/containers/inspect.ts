@@ -106,7 +106,7 @@ export function endpointMap(context: ContainerContext, record: ContainerRecord):
       IPv6Gateway: '',
       GlobalIPv6Address: '',
       GlobalIPv6PrefixLen: 0,
-      DNSNames: network && servesNames(network) ? namesOn(record, settings) : null,
+      DNSNames: network && servesNames(context.networks, network) ? namesOn(record, settings) : null,
     };
   }
   return result;

@@ -33,7 +33,7 @@ export async function renameContainer(context: ContainerContext, reference: stri
 async function renameEndpoints(context: ContainerContext, record: ContainerRecord): Promise<void> {
   for (const [key, settings] of Object.entries(record.endpoints)) {
     const network = context.networks.get(key);
-    if (network && servesNames(network)) await context.networks.setAliases(network.id, record.id, namesOn(record, settings));
+    if (network && servesNames(context.networks, network)) await context.networks.setAliases(network.id, record.id, namesOn(record, settings));
   }
 }
 

@@ -1,7 +1,7 @@
 /** The network side of a run: its sandbox, endpoints, published ports and names. */
 import { join } from 'node:path';
 import type { EndpointSettings } from '#api/docker/networks.ts';
-import type { Endpoint, Network } from '#core/networks/types.ts';
+import type { Endpoint, Network, Networks } from '#core/networks/types.ts';
 import { Fault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { owner } from './context.ts';
@@ -24,7 +24,7 @@ export interface NetworkPlan {
 export function planNetworks(context: ContainerContext, record: ContainerRecord): NetworkPlan {
   const mode = record.hostConfig.NetworkMode ?? 'bridge';
   const networks = mode === 'host' || otherOf(mode) !== undefined ? [] : wantedNetworks(context, record);
-  return { networks, served: networks.some(([network]) => servesNames(network)), hostNetwork: mode === 'host' };
+  return { networks, served: networks.some(([network]) => servesNames(context.networks, network)), hostNetwork: mode === 'host' };
 }
 
 /**
@@ -55,9 +55,14 @@ export async function joinNetworks(context: ContainerContext, record: ContainerR
   return endpoints;
 }
 
+/** Whether containers are joined to it; on others they use a namespace as it is. */
+export function joins(networks: Pick<Networks, 'drivers'>, { driver }: Network): boolean {
+  return networks.drivers().some((known) => known.name === driver && known.joins);
+}
+
 /** A network of the user's own has names; the default bridge has none. */
-export function servesNames(network: Pick<Network, 'driver' | 'predefined'>): boolean {
-  return network.driver === 'bridge' && !network.predefined;
+export function servesNames(networks: Pick<Networks, 'drivers'>, network: Network): boolean {
+  return !network.predefined && joins(networks, network);
 }
 
 export async function serveNames(context: ContainerContext, record: ContainerRecord, namespace: string): Promise<void> {
@@ -74,7 +79,7 @@ function wantedNetworks(context: ContainerContext, record: ContainerRecord): [Ne
   });
   const priority = ([, settings]: [Network, EndpointSettings]): number => settings.GwPriority ?? 0;
   return found
-    .filter(([network]) => network.driver === 'bridge')
+    .filter(([network]) => joins(context.networks, network))
     .sort((a, b) => priority(b) - priority(a) || Number(a[0].internal) - Number(b[0].internal) || (a[0].name < b[0].name ? -1 : 1));
 }
 
@@ -98,7 +103,7 @@ export async function joinNetwork(
   defaultRoute: boolean | undefined,
 ): Promise<Endpoint> {
   const address = settings.IPAMConfig?.IPv4Address;
-  if (address && !servesNames(network)) {
+  if (address && !servesNames(context.networks, network)) {
     throw new Fault('invalid', 'user specified IP address is supported on user defined networks only');
   }
   const interfaceName = linkNameOf(settings);
@@ -108,7 +113,7 @@ export async function joinNetwork(
     ...(interfaceName === undefined ? {} : { interfaceName }),
     ...(address ? { address } : {}),
     ...(settings.MacAddress ? { mac: settings.MacAddress } : {}),
-    ...(servesNames(network) ? { aliases: namesOn(record, settings), links: linksOf(context, settings) } : {}),
+    ...(servesNames(context.networks, network) ? { aliases: namesOn(record, settings), links: linksOf(context, settings) } : {}),
     ...(defaultRoute === undefined ? {} : { defaultRoute }),
   });
   context.events.emit('network', 'connect', network.id, { container: record.id, name: network.name, type: network.driver });

@@ -89,7 +89,8 @@ export class Recovery {
     const { networks, sandboxes, log } = this.#context;
     this.#health.begin(record);
     const netPath = sandboxes.get(record.id)?.netPath;
-    const named = networks.endpoints({ sandbox: record.id }).some((e) => servesNames(networks.get(e.networkId) ?? { driver: 'none', predefined: true }));
+    const joined = networks.endpoints({ sandbox: record.id }).flatMap((e) => networks.get(e.networkId) ?? []);
+    const named = joined.some((network) => servesNames(networks, network));
     if (!netPath || !named) return;
     await serveNames(this.#context, record, netPath).catch((error: unknown) => log.warn('cannot serve names to a container', { id: record.id, error }));
   }

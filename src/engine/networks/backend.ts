@@ -3,14 +3,14 @@ import type { Filters } from '#api/docker/common.ts';
 import type * as api from '#api/docker/networks.ts';
 import type { EndpointSettings } from '#api/docker/networks.ts';
 import { clusterLabel } from '#core/networks/spec.ts';
-import type { Network, NetworkSpec } from '#core/networks/types.ts';
+import type { DriverFacts, Network, NetworkSpec } from '#core/networks/types.ts';
 import { isoTime } from '#lib/clock.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { ContainerContext } from '../containers/context.ts';
 import { directoryOf } from '../containers/context.ts';
 import { checkEndpoint } from '../containers/endpoint-settings.ts';
 import { noteJoined, noteLeft } from '../containers/etc-files.ts';
-import { etcInputOf, joinNetwork, servesNames, serveNames } from '../containers/networking.ts';
+import { etcInputOf, joinNetwork, joins, servesNames, serveNames } from '../containers/networking.ts';
 import type { ContainerRecord } from '../containers/record.ts';
 import { isAlive, otherOf } from '../containers/record.ts';
 import { anyOf, booleanFilter, labelsMatch, nameMatches, untilFilter } from '../filters.ts';
@@ -29,7 +29,7 @@ export class NetworksBackend {
         labelsMatch(network.labels, filters) &&
         anyOf(filters, 'name', (name) => nameMatches(network.name, name)) &&
         anyOf(filters, 'id', (id) => network.id.startsWith(id)) &&
-        anyOf(filters, 'driver', (driver) => shownDriver(network) === driver) &&
+        anyOf(filters, 'driver', (driver) => shownDriver(network.driver) === driver) &&
         anyOf(filters, 'scope', (scope) => scope === 'local') &&
         anyOf(filters, 'type', (type) => typeMatches(network, type)) &&
         (dangling === undefined || dangling === (!network.predefined && this.#users(network).length === 0)),
@@ -55,7 +55,7 @@ export class NetworksBackend {
   }
 
   async create(request: api.NetworkCreateRequest): Promise<api.NetworkCreateResponse> {
-    const network = await this.#context.networks.create(networkSpec(request));
+    const network = await this.#context.networks.create(networkSpec(request, this.#context.networks.drivers()));
     this.#context.events.emit('network', 'create', network.id, { name: network.name, type: network.driver });
     return { Id: network.id, Warning: '' };
   }
@@ -70,7 +70,7 @@ export class NetworksBackend {
   async connect(reference: string, request: api.NetworkConnectRequest): Promise<void> {
     const { set } = this.#context;
     const network = this.#must(reference);
-    if (network.driver !== 'bridge') throw new Fault('forbidden', `container cannot be connected to ${network.name} network`);
+    if (!joins(this.#context.networks, network)) throw new Fault('forbidden', `container cannot be connected to ${network.name} network`);
     const settings = request.EndpointConfig ?? {};
     checkEndpoint(network.name, settings);
     await set.lock(set.must(request.Container ?? '').id, async (record) => {
@@ -85,11 +85,11 @@ export class NetworksBackend {
     const { networks, sandboxes } = this.#context;
     const netPath = sandboxes.get(record.id)?.netPath;
     if (netPath === undefined) return;
-    const hadNames = Object.keys(record.endpoints).some((key) => servesNames(networks.get(key) ?? network));
+    const hadNames = Object.keys(record.endpoints).some((key) => servesNames(networks, networks.get(key) ?? network));
     const priorities = Object.values(record.endpoints).map((other) => other.GwPriority ?? 0);
     const first = (settings.GwPriority ?? 0) > Math.max(...priorities);
     const endpoint = await joinNetwork(this.#context, record, network, settings, netPath, first || undefined);
-    const named = servesNames(network);
+    const named = servesNames(networks, network);
     if (named && !hadNames) await serveNames(this.#context, record, netPath);
     await noteJoined(directoryOf(this.#context, record.id), await etcInputOf(this.#context, record, { served: hadNames, hostNetwork: false }), endpoint, named);
   }
@@ -146,7 +146,7 @@ export class NetworksBackend {
       Id: network.id,
       Created: isoTime(network.createdAt),
       Scope: 'local',
-      Driver: shownDriver(network),
+      Driver: shownDriver(network.driver),
       EnableIPv4: true,
       EnableIPv6: network.enableIPv6,
       IPAM: {
@@ -177,8 +177,8 @@ export class NetworksBackend {
 }
 
 /** Docker calls the driver of the network `none` so. */
-function shownDriver(network: Network): string {
-  return network.driver === 'none' ? 'null' : network.driver;
+export function shownDriver(driver: string): string {
+  return driver === 'none' ? 'null' : driver;
 }
 
 /** One whose network is another's, or none at all, joins no further one. */
@@ -194,9 +194,11 @@ function typeMatches(network: Network, type: string): boolean {
   return network.predefined === (type === 'builtin');
 }
 
-function networkSpec(request: api.NetworkCreateRequest): NetworkSpec {
-  const driver = request.Driver || 'bridge';
-  if (driver !== 'bridge') throw new Fault(driver === 'host' || driver === 'null' ? 'forbidden' : 'not-found', driver === 'host' || driver === 'null' ? `only one instance of "${driver}" network is allowed` : `could not find plugin ${driver} in v1 plugin registry: Gantry has the bridge driver`);
+function networkSpec(request: api.NetworkCreateRequest, drivers: readonly DriverFacts[]): NetworkSpec {
+  const asked = request.Driver || 'bridge';
+  const driver = drivers.find((known) => shownDriver(known.name) === asked);
+  if (!driver) throw new Fault('not-found', `could not find plugin ${asked} in v1 plugin registry: Gantry's drivers are ${drivers.map(({ name }) => shownDriver(name)).join(', ')}`);
+  if (!driver.joins) throw new Fault('forbidden', `only one instance of "${asked}" network is allowed`);
   if (request.EnableIPv4 === false) throw new Fault('not-implemented', 'networks without IPv4 are not implemented by Gantry');
   if (request.EnableIPv6) throw new Fault('not-implemented', 'IPv6 networks (--ipv6) are not implemented by Gantry yet');
   if (request.Ingress) throw new Fault('not-implemented', 'ingress networks are for swarm mode, which Gantry has not');
@@ -216,7 +218,7 @@ function networkSpec(request: api.NetworkCreateRequest): NetworkSpec {
   if (!request.Name) throw new Fault('invalid', 'invalid network name: it must not be empty');
   return {
     name: request.Name,
-    driver: 'bridge',
+    driver: driver.name,
     internal: request.Internal ?? false,
     attachable: request.Attachable ?? false,
     ...(config.length > 0 || request.IPAM?.Options ? { ipam: { driver: ipamDriver, config, options: request.IPAM?.Options ?? {} } } : {}),

@@ -16,6 +16,7 @@ import { isRunning } from '../containers/record.ts';
 import { listImages } from '../images/list.ts';
 import { layerBytes } from '../images/remove.ts';
 import { registryAuth } from '../images/transfer.ts';
+import { shownDriver } from '../networks/backend.ts';
 import { show as showVolume } from '../volumes/backend.ts';
 
 const indexServer = 'https://index.docker.io/v1/';
@@ -52,7 +53,7 @@ export class SystemBackend {
   }
 
   async info(): Promise<api.InfoResponse> {
-    const { set, images, events, host, clock, root } = this.#context;
+    const { set, images, networks, events, host, clock, root } = this.#context;
     const records = set.list();
     const paused = records.filter((r) => r.state.status === 'paused').length;
     const running = records.filter(isRunning).length - paused;
@@ -66,7 +67,7 @@ export class SystemBackend {
       Images: images.list().length,
       Driver: 'overlay2',
       DriverStatus: [['Backing Filesystem', 'overlayfs'], ['Supports d_type', 'true']],
-      Plugins: { Volume: ['local'], Network: ['bridge', 'host', 'null'], Authorization: null, Log: [...logDrivers] },
+      Plugins: { Volume: ['local'], Network: networks.drivers().map(({ name }) => shownDriver(name)), Authorization: null, Log: [...logDrivers] },
       ...hostAbilities,
       Debug: false,
       NFd: 0,

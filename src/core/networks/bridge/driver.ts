@@ -7,7 +7,7 @@ import { bridgeElements, type ElementChange } from '../rules.ts';
 import { chooseIpam } from '../spec.ts';
 import type { Network } from '../types.ts';
 import { BridgeEndpoints } from './endpoints.ts';
-import type { HostSide } from './host.ts';
+import type { HostSide } from '../host.ts';
 import { bridgeSettings, checkOptions } from './settings.ts';
 
 const nameOption = 'com.docker.network.bridge.name';
@@ -15,6 +15,7 @@ const nameOption = 'com.docker.network.bridge.name';
 /** A Linux bridge on the host for each network, a veth pair for each endpoint. */
 export class BridgeDriver implements NetworkDriver {
   readonly name = 'bridge';
+  readonly predefined = true;
   readonly endpoints: BridgeEndpoints;
   readonly #host: HostSide;
   readonly #names: LinkNames;
@@ -33,7 +34,7 @@ export class BridgeDriver implements NetworkDriver {
     const network: Network = {
       id,
       name: spec.name,
-      driver: 'bridge',
+      driver: this.name,
       predefined,
       internal: spec.internal ?? false,
       attachable: spec.attachable ?? false,

@@ -5,7 +5,7 @@ import type { Netlink } from '#sys/netlink/types.ts';
 import type { EndpointDriver, PlacedEndpoint } from '../driver.ts';
 import type { LinkNames } from '../links.ts';
 import type { Endpoint, EndpointSpec, Network } from '../types.ts';
-import type { HostSide } from './host.ts';
+import type { HostSide } from '../host.ts';
 import { bridgeSettings } from './settings.ts';
 
 const defaultDestination = '0.0.0.0/0';
@@ -59,7 +59,6 @@ export class BridgeEndpoints implements EndpointDriver {
   }
 
   recover(networks: readonly Network[], endpoints: readonly PlacedEndpoint[], onFailure: (endpoint: PlacedEndpoint, error: unknown) => void): void {
-    this.#dropStrays(networks, endpoints);
     // namespaces that were made anew, as after a restart of the host, have lost their links
     const present = new Set(this.#host.with((netlink) => netlink.links().map((l) => l.name)));
     for (const endpoint of endpoints) {
@@ -71,14 +70,6 @@ export class BridgeEndpoints implements EndpointDriver {
         onFailure(endpoint, error);
       }
     }
-  }
-
-  /** Links that are in no record, as a crash between the two leaves them. */
-  #dropStrays(networks: readonly Network[], endpoints: readonly Endpoint[]): void {
-    const known = new Set([...endpoints.map((e) => e.hostLink), ...networks.map((n) => n.bridge ?? '')]);
-    this.#host.with((netlink) => {
-      for (const { name } of netlink.links()) if ((this.#names.isHostEnd(name) || this.#names.isBridge(name)) && !known.has(name)) netlink.deleteLink(name);
-    });
   }
 
   #route(netlink: Netlink, network: Network, endpoint: Endpoint, pointToPoint: boolean, wanted: boolean | undefined): void {

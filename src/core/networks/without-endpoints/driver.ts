@@ -6,6 +6,7 @@ import type { Network } from '../types.ts';
 export function driverWithoutEndpoints(name: 'host' | 'none'): NetworkDriver {
   return {
     name,
+    predefined: true,
     describe({ id, spec, predefined, createdAt }: AskedNetwork): Network {
       if (!predefined) throw new Fault('invalid', `only one instance of "${name}" network is allowed`);
       return {

@@ -81,6 +81,13 @@ export class HostSide {
     return this.with((netlink) => netlink.link(link) !== undefined);
   }
 
+  /** Deletes the links that `isOurs` tells by their names and that are not among `known`, as a crash before the record leaves them. */
+  dropStrays(isOurs: (name: string) => boolean, known: ReadonlySet<string>): void {
+    this.with((netlink) => {
+      for (const { name } of netlink.links()) if (isOurs(name) && !known.has(name)) netlink.deleteLink(name);
+    });
+  }
+
   deleteLink(name: string): void {
     this.with((netlink) => netlink.deleteLink(name));
   }
