@@ -32,6 +32,22 @@ export function snapshotsSuite(name: string, open: () => Promise<SnapshotsUnderT
       return place.snapshots.unpack(parent, layer.descriptor, layer.diffId);
     };
 
+    it('a layer that goes has nothing made on it, and one that something is being made on does not go', async () => {
+      const { snapshots } = place;
+      for (const ahead of [0, 1, 2, 3, 5, 8, 20]) {
+        const layer = await unpack('', [file(`only-${ahead}`)]);
+        const made = snapshots.create(`on-${ahead}`, layer);
+        for (let turn = 0; turn < ahead; turn++) await Promise.resolve();
+        const [created, removed] = await Promise.allSettled([made, snapshots.removeLayer(layer)]);
+        assert.notEqual(created.status, removed.status, `ahead by ${ahead}`);
+        const failed = created.status === 'rejected' ? created : removed;
+        assert.ok(failed.status === 'rejected' && isFault(failed.reason, 'not-found', 'conflict'));
+        await snapshots.remove(`on-${ahead}`);
+        await snapshots.removeLayer(layer);
+        assert.equal(snapshots.has(layer), false);
+      }
+    });
+
     it('an active snapshot shows its layers and keeps its own changes', async () => {
       const { snapshots } = place;
       const base = await unpack('', [directory('etc'), file('etc/a', 'lower'), file('etc/b', 'lower')]);

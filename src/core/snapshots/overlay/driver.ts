@@ -47,7 +47,10 @@ export class OverlaySnapshots implements Snapshots {
   readonly #serial = new KeyedMutex();
   readonly #unpacking = new Map<Digest, Promise<Digest>>();
   readonly #mounted = new Set<string>();
-  readonly #viewed = new Map<ChainId, number>();
+  /** Layers that are looked at or built on just now, by how many. */
+  readonly #held = new Map<ChainId, number>();
+  /** Layers whose records are being deleted. */
+  readonly #leaving = new Set<ChainId>();
   /** Removals whose record is gone and whose files are going. */
   readonly #going = new Set<Promise<void>>();
 
@@ -60,7 +63,7 @@ export class OverlaySnapshots implements Snapshots {
   }
 
   has(chain: ChainId): boolean {
-    return chain === '' || this.#parts.layers.get(chain) !== undefined;
+    return chain === '' || (this.#parts.layers.get(chain) !== undefined && !this.#leaving.has(chain));
   }
 
   async unpack(parent: ChainId, blob: Descriptor, diffId: Digest, options: UnpackOptions = {}): Promise<ChainId> {
@@ -93,12 +96,14 @@ export class OverlaySnapshots implements Snapshots {
       await mkdir(target, { mode: 0o700 });
       const done = await pool.run({ blob: content.path(blob.digest), target, diffId, ...options });
       await parentRunning;
-      const below = this.#lowersForOneMore(parent)[0];
-      if (!done.hasRoot) await makeLike(target, below && join(places.root, below));
-      const dir = places.newName();
-      await rename(target, places.layer(dir));
-      await this.#publish({ id: chain, parent, dir, diffId, blob, bytes: done.bytes, inodes: done.inodes });
-      return chain;
+      return await this.#holding(parent, async () => {
+        const below = this.#lowersForOneMore(parent)[0];
+        if (!done.hasRoot) await makeLike(target, below && join(places.root, below));
+        const dir = places.newName();
+        await rename(target, places.layer(dir));
+        await this.#publish({ id: chain, parent, dir, diffId, blob, bytes: done.bytes, inodes: done.inodes });
+        return chain;
+      });
     } finally {
       await rm(temporary, { recursive: true, force: true });
     }
@@ -111,14 +116,15 @@ export class OverlaySnapshots implements Snapshots {
     return this.#serial.run(key, async () => {
       const { places, active } = this.#parts;
       if (active.get(key)) throw new Fault('already-exists', `snapshot ${key} already exists`);
-      const below = this.#lowers(parent);
-      const dir = places.newName();
-      await mkdir(join(places.root, 'active', dir), { mode: 0o711 });
-      await mkdir(places.active(dir, 'fs'), { mode: 0o700 });
-      await makeLike(places.active(dir, 'fs'), below[0] && join(places.root, below[0]));
-      await mkdir(places.active(dir, 'work'), { mode: 0o700 });
-      await mkdir(places.active(dir, 'merged'), { mode: 0o755 });
-      await active.put({ id: key, parent, dir, labels: options.labels ?? {} });
+      await this.#holding(parent, async ([below]) => {
+        const dir = places.newName();
+        await mkdir(join(places.root, 'active', dir), { mode: 0o711 });
+        await mkdir(places.active(dir, 'fs'), { mode: 0o700 });
+        await makeLike(places.active(dir, 'fs'), below && join(places.root, below));
+        await mkdir(places.active(dir, 'work'), { mode: 0o700 });
+        await mkdir(places.active(dir, 'merged'), { mode: 0o755 });
+        await active.put({ id: key, parent, dir, labels: options.labels ?? {} });
+      });
     });
   }
 
@@ -134,21 +140,33 @@ export class OverlaySnapshots implements Snapshots {
     });
   }
 
-  async view<T>(chain: ChainId, use: (root: string) => Promise<T>): Promise<T> {
+  view<T>(chain: ChainId, use: (root: string) => Promise<T>): Promise<T> {
     const { places, mounts } = this.#parts;
-    const lowers = this.#lowers(chain);
-    const target = await places.temporary('views');
-    this.#viewed.set(chain, (this.#viewed.get(chain) ?? 0) + 1);
-    try {
-      await this.#overlay(target, { lowers });
+    return this.#holding(chain, async (lowers) => {
+      const target = await places.temporary('views');
       try {
-        return await use(target);
+        await this.#overlay(target, { lowers });
+        try {
+          return await use(target);
+        } finally {
+          mounts.unmount(target, { detach: true });
+        }
       } finally {
-        mounts.unmount(target, { detach: true });
+        await rmdir(target);
       }
+    });
+  }
+
+  /** Runs `work` with the layer kept; it is given the directories of a snapshot on it. */
+  async #holding<T>(chain: ChainId, work: (lowers: string[]) => Promise<T>): Promise<T> {
+    const lowers = this.#lowers(chain);
+    this.#held.set(chain, (this.#held.get(chain) ?? 0) + 1);
+    try {
+      return await work(lowers);
     } finally {
-      this.#viewed.set(chain, this.#viewed.get(chain)! - 1);
-      await rmdir(target);
+      const left = this.#held.get(chain)! - 1;
+      if (left > 0) this.#held.set(chain, left);
+      else this.#held.delete(chain);
     }
   }
 
@@ -242,12 +260,17 @@ export class OverlaySnapshots implements Snapshots {
   async removeLayer(chain: ChainId): Promise<void> {
     const { layers, active, places } = this.#parts;
     const record = layers.get(chain);
-    if (!record) return;
+    if (!record || this.#leaving.has(chain)) return;
     const child = layers.list().find((layer) => layer.parent === chain)?.id ?? active.list().find((a) => a.parent === chain)?.id;
-    if (child !== undefined || (this.#viewed.get(chain) ?? 0) > 0) {
-      throw new Fault('conflict', `layer ${chain} is in use by ${child ?? 'a reader'}`);
+    if (child !== undefined || this.#held.has(chain)) {
+      throw new Fault('conflict', `layer ${chain} is in use by ${child ?? 'who reads it or builds on it'}`);
     }
-    await layers.delete(chain);
+    this.#leaving.add(chain);
+    try {
+      await layers.delete(chain);
+    } finally {
+      this.#leaving.delete(chain);
+    }
     await places.discard(places.layer(record.dir));
   }
 
@@ -268,7 +291,7 @@ export class OverlaySnapshots implements Snapshots {
     const lowers: string[] = [];
     for (let at = chain; at !== ''; ) {
       const layer = this.#parts.layers.get(at);
-      if (!layer) throw new Fault('not-found', `layer ${at} does not exist`);
+      if (!layer || this.#leaving.has(at)) throw new Fault('not-found', `layer ${at} does not exist`);
       lowers.push(join('layers', layer.dir));
       at = layer.parent;
     }
