@@ -1,6 +1,8 @@
 import { constants, type Stats } from 'node:fs';
 import { chmod, copyFile, lchown, link, lstat, lutimes, mkdir, readdir, readlink, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { majorOf, minorOf } from '#lib/device-number.ts';
+import { goneIsFine } from '#lib/errors.ts';
 import type { Files } from '#sys/fs/types.ts';
 
 /** Copies a tree with owners, modes, times, hard links, devices and extended attributes. `to` exists and is empty. */
@@ -31,7 +33,7 @@ async function make(source: string, target: string, stats: Stats, files: Files):
   if (stats.isDirectory()) await mkdir(target, { mode: 0o700 });
   else if (stats.isSymbolicLink()) await symlink(await readlink(source), target);
   else if (stats.isFile()) await copyFile(source, target, constants.COPYFILE_FICLONE);
-  else if (!stats.isSocket()) files.makeNode(target, stats.mode, major(stats.rdev), minor(stats.rdev));
+  else if (!stats.isSocket()) files.makeNode(target, stats.mode, majorOf(stats.rdev), minorOf(stats.rdev));
 }
 
 /** The owner before the mode: changing it clears setuid. */
@@ -48,23 +50,14 @@ async function dress(source: string, target: string, stats: Stats, files: Files)
   await lutimes(target, stats.atimeMs / 1000, stats.mtimeMs / 1000);
 }
 
-/** Linux's encoding of a device number. */
-function major(device: number): number {
-  return Math.floor(device / 256) & 0xfff;
-}
-
-function minor(device: number): number {
-  return (device & 0xff) | (Math.floor(device / 2 ** 12) & 0xfff00);
-}
-
-/** Bytes on disk of a tree. */
+/** Bytes on disk of a tree, of which things may go meanwhile. */
 export async function treeBytes(root: string): Promise<number> {
   let bytes = 0;
   const pending = [root];
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    for (const entry of await readdir(directory, { withFileTypes: true })) {
+    for (const entry of await readdir(directory, { withFileTypes: true }).catch(goneIsFine) ?? []) {
       const path = join(directory, entry.name);
-      const stats = await lstat(path).catch(() => undefined);
+      const stats = await lstat(path).catch(goneIsFine);
       if (entry.isDirectory()) pending.push(path);
       bytes += (stats?.blocks ?? 0) * 512;
     }

@@ -5,6 +5,7 @@
 import { constants, createReadStream, fstatSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import type { HostFiles } from '#core/snapshots/unpack/extract.ts';
+import { majorOf, minorOf } from '#lib/device-number.ts';
 import { codeOf, isFault } from '#lib/errors.ts';
 import { openPath } from '#lib/open-flags.ts';
 import type { TarEntry, TarEntryType } from '#lib/tar/types.ts';
@@ -124,8 +125,8 @@ function entryOf(node: Node, stat: BigIntStats, place: string): TarEntry {
     gid: Number(stat.gid),
     mtime: stat.mtimeNs,
     linkName: type === 'symlink' ? readlinkSync(place) : '',
-    devMajor: device ? major(stat.rdev) : 0,
-    devMinor: device ? minor(stat.rdev) : 0,
+    devMajor: device ? majorOf(stat.rdev) : 0,
+    devMinor: device ? minorOf(stat.rdev) : 0,
   });
 }
 
@@ -136,12 +137,4 @@ function typeOf(stat: BigIntStats): TarEntryType {
   if (stat.isBlockDevice()) return 'block';
   if (stat.isFIFO()) return 'fifo';
   return 'file';
-}
-
-function major(device: bigint): number {
-  return Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
-}
-
-function minor(device: bigint): number {
-  return Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
 }

@@ -41,7 +41,11 @@ export async function createContainer(context: ContainerContext, request: Create
     // the directory first: it marks what a creation that is cut off leaves (see recovery)
     await mkdir(directoryOf(context, id), { recursive: true, mode: 0o710 });
     undo.push(() => rm(directoryOf(context, id), { recursive: true, force: true }));
-    await context.snapshots.create(id, image.chain, { labels: { owner: 'docker' } });
+    await context.snapshots.create(id, image.chain, { labels: { owner: 'docker' } }).catch((error: unknown) => {
+      // removed since it was looked up: the client is told as if it had asked a moment later
+      findImage(context, image.id, '');
+      throw error;
+    });
     undo.push(() => context.snapshots.remove(id));
     const mounts = await makeMounts(context, id, plans, image, undo);
     const record: ContainerRecord = {

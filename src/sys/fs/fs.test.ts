@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { onLinuxAsRoot } from '../testing.ts';
 import { fakeFiles } from './fake.ts';
-import { deviceNumber, linuxFiles } from './linux.ts';
+import { deviceNumber, majorOf, minorOf } from '#lib/device-number.ts';
+import { linuxFiles } from './linux.ts';
 import { filesSuite } from './suite.ts';
 
 filesSuite('fake', fakeFiles);
@@ -16,6 +17,7 @@ describe('device numbers', () => {
   it('keep large majors and minors apart', () => {
     assert.equal(deviceNumber(1, 3), 0x103n);
     assert.equal(deviceNumber(259, 300), 0x11032cn);
+    for (const [major, minor] of [[1, 3], [259, 300], [300, 70_000], [2 ** 32 - 1, 2 ** 32 - 1]] as const) assert.deepEqual([majorOf(deviceNumber(major, minor)), minorOf(deviceNumber(major, minor))], [major, minor]);
   });
 });
 

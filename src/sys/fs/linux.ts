@@ -1,3 +1,4 @@
+import { deviceNumber } from '#lib/device-number.ts';
 import { Fault } from '#lib/errors.ts';
 import { closeSync, constants, fsyncSync, openSync, statfsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -82,12 +83,6 @@ function listXattrs(path: string): string[] {
   const fault = errnoFault(lastErrno(), `list the attributes of ${path}`);
   if (errnoOf(fault) === 'EOPNOTSUPP') return [];
   throw fault;
-}
-
-/** dev_t as the C library lays it out. */
-export function deviceNumber(major: number, minor: number): bigint {
-  const [a, b] = [BigInt(major), BigInt(minor)];
-  return ((a & 0xfffff000n) << 32n) | ((a & 0xfffn) << 8n) | ((b & 0xffffff00n) << 12n) | (b & 0xffn);
 }
 
 function setTimes(path: string, atime: bigint, mtime: bigint): void {

@@ -1,7 +1,11 @@
-import { createReadStream, lstatSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, lstatSync, openSync, readFile } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
+import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { majorOf, minorOf } from '#lib/device-number.ts';
+import { Fault, goneIsFine, isFault } from '#lib/errors.ts';
+import { openPath } from '#lib/open-flags.ts';
 import { tarEntry } from '#lib/tar/types.ts';
 import type { TarEntry, TarEntryType } from '#lib/tar/types.ts';
 import type { TarSource } from '#lib/tar/write.ts';
@@ -12,6 +16,8 @@ import { isWhiteout, opaqueXattr } from '../unpack/confined.ts';
 /** Bytes up to which a file is read as a whole. */
 const wholeBytes = 256 * 1024;
 
+const readWhole = promisify(readFile);
+
 /** One name in an upper directory. */
 interface Found {
   /** Relative to the root, without a leading slash. */
@@ -20,12 +26,13 @@ interface Found {
   stat: BigIntStats;
 }
 
-/** All names below `root`, each directory before what is in it, by name in the order of their bytes. */
+/** All names below `root`, each directory before what is in it, by name in the order of their bytes. What goes meanwhile is left out. */
 async function* walk(root: string, below = ''): AsyncGenerator<Found, void> {
-  for (const name of (await readdir(join(root, below))).sort(byBytes)) {
+  for (const name of ((await readdir(join(root, below)).catch(goneIsFine)) ?? []).sort(byBytes)) {
     const path = below === '' ? name : `${below}/${name}`;
     const place = join(root, path);
-    const stat = await lstat(place, { bigint: true });
+    const stat = await lstat(place, { bigint: true }).catch(goneIsFine);
+    if (!stat) continue;
     yield { path, place, stat };
     if (stat.isDirectory()) yield* walk(root, path);
   }
@@ -61,8 +68,20 @@ export async function changesOf(upper: string, lower: string, files: Files): Pro
   return changes.sort((a, b) => byBytes(a.path, b.path));
 }
 
-/** The members of the layer archive of `upper`: whiteouts in the OCI form, times to the nanosecond. */
+/**
+ * The members of the layer archive of `upper`: whiteouts in the OCI form, times to the nanosecond. Fault `conflict` where a
+ * container that runs on it changes a file meanwhile; whatever it makes of one, no other is read.
+ */
 export async function* diffMembers(upper: string, files: Files): AsyncGenerator<TarSource, void> {
+  const root = openSync(upper, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    yield* membersBelow(root, upper, files);
+  } finally {
+    closeSync(root);
+  }
+}
+
+async function* membersBelow(root: number, upper: string, files: Files): AsyncGenerator<TarSource, void> {
   const links = new Map<string, string>();
   for await (const { path, place, stat } of walk(upper)) {
     if (isWhiteoutOf(stat)) {
@@ -82,7 +101,7 @@ export async function* diffMembers(upper: string, files: Files): AsyncGenerator<
       }
       links.set(`${stat.dev}:${stat.ino}`, path);
     }
-    yield type === 'file' && entry.size > 0 ? { entry, body: await bodyOf(place, entry.size) } : { entry };
+    yield type === 'file' && entry.size > 0 ? { entry, body: await bodyOf(root, path, entry.size, files) } : { entry };
     if (type === 'directory' && isOpaque(place, files)) {
       yield { entry: tarEntry(`${path}/.wh..wh..opq`, 'file', { mode: 0o600, mtime: stat.mtimeNs }) };
     }
@@ -90,8 +109,25 @@ export async function* diffMembers(upper: string, files: Files): AsyncGenerator<
 }
 
 /** Small files are read at once: a stream for each of thousands costs more than their reading. */
-async function bodyOf(place: string, size: number): Promise<TarSource['body']> {
-  return size <= wholeBytes ? readFile(place) : createReadStream(place, { highWaterMark: 256 * 1024 });
+async function bodyOf(root: number, path: string, size: number, files: Files): Promise<TarSource['body']> {
+  const fd = openFile(root, path, files);
+  if (size > wholeBytes) return createReadStream('', { fd, highWaterMark: 256 * 1024 });
+  try {
+    return await readWhole(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Found below the root by its path alone, and looked at before it is opened for reading: it may be a link or a device by now. */
+function openFile(root: number, path: string, files: Files): number {
+  const found = files.openInRoot(root, path, openPath | constants.O_NOFOLLOW);
+  try {
+    if (!fstatSync(found).isFile()) throw new Fault('conflict', `${JSON.stringify(path)} became something else while it was read; try again, or stop the container`);
+    return openSync(files.pathOf(found), constants.O_RDONLY);
+  } finally {
+    closeSync(found);
+  }
 }
 
 /** Bytes of the files below `root`, each once, and how many names there are. */
@@ -146,14 +182,10 @@ function isWhiteoutOf(stat: BigIntStats): boolean {
 }
 
 function isOpaque(place: string, files: Files): boolean {
-  return files.getXattr(place, opaqueXattr)?.toString() === 'y';
-}
-
-/** Linux's packing of a device number. */
-function majorOf(device: number): number {
-  return Number((BigInt(device) >> 8n) & 0xfffn) | Number((BigInt(device) >> 32n) & 0xfffff000n);
-}
-
-function minorOf(device: number): number {
-  return Number((BigInt(device) & 0xffn) | ((BigInt(device) >> 12n) & 0xffffff00n));
+  try {
+    return files.getXattr(place, opaqueXattr)?.toString() === 'y';
+  } catch (error) {
+    if (isFault(error, 'not-found')) return false;
+    throw error;
+  }
 }
