@@ -14,6 +14,7 @@ import type { Served } from './client-faults.ts';
 import { faultyClient } from './client-faults.ts';
 import type { SimDisk } from './disk.ts';
 import type { Faults } from './faults.ts';
+import type { History } from './history.ts';
 import { orderedWatches } from './ordered.ts';
 import { ProcessClock } from './process-clock.ts';
 import { faultyStore } from './store-faults.ts';
@@ -27,8 +28,8 @@ export interface DaemonOptions {
   keys: ServiceAccountKeys;
   /** Hears of what a watch must not tell. */
   say: (problem: string) => void;
-  /** Hears up to which revision of a resource the controllers were told. */
-  told: (ref: ResourceRef, revision: number) => void;
+  /** What must never be: hears up to which revision of a resource the controllers were told, and what they ask for. */
+  history: Pick<History, 'told' | 'decisions' | 'find'>;
 }
 
 interface Running extends Served {
@@ -143,15 +144,18 @@ export class SimDaemon {
   }
 
   #startParts(open: OpenServer, clock: ProcessClock, signal: AbortSignal): Promise<unknown> {
-    const { chance, faults, log, told } = this.#options;
+    const { chance, faults, log, history } = this.#options;
     const { random } = chance;
     const never = new Promise<never>(() => {});
-    const clientOf = (name: string, hear?: DaemonOptions['told']): KubeClient => {
+    const clientOf = (name: string, hear?: (ref: ResourceRef, revision: number) => void): KubeClient => {
       const client = orderedWatches(open.localClient({ name: `system:${name}`, groups: ['system:masters'] }), this.#options.say);
       return faultyClient({ server: () => ({ client, died: never }), clock, chance, faults, remote: false, told: hear });
     };
+    history.decisions.restart();
+    const controllers = clientOf('kube-controller-manager', (ref, revision) => history.told(ref.resource, revision));
+    const client = history.decisions.witness(controllers, ({ group, resource }, name, namespace) => history.find(group === '' ? resource : `${resource}.${group}`, name, namespace));
     return Promise.all([
-      startControllers({ client: clientOf('kube-controller-manager', told), clock, log, random, signal, rootCa: clusterCa }),
+      startControllers({ client, clock, log, random, signal, rootCa: clusterCa }),
       startScheduler({ client: clientOf('kube-scheduler'), clock, log, random, signal }),
     ]);
   }

@@ -1,71 +1,66 @@
 import { createHash } from 'node:crypto';
-import type { Deployment, KubeObject, Pod, ReplicaSet } from '#api/kube/types.ts';
+import type { Deployment, KubeObject, Lease, Node, Pod, ReplicaSet, ReplicationController } from '#api/kube/types.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import type { Clock } from '#lib/clock.ts';
-import { controllerOf } from '#cluster/machinery/owners.ts';
-import { isActivePod, isReadyPod } from '#cluster/machinery/pods.ts';
-import { leeway, wantedOf } from '#cluster/controllers/deployment/numbers.ts';
-import type { Faults } from './faults.ts';
 import type { StoredRecord } from '#core/store/mvcc/backend.ts';
+import { Decisions } from './decisions.ts';
+import type { Faults } from './faults.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { Ownership } from './ownership.ts';
+import { Rollouts } from './rollouts.ts';
+import { Rooms } from './rooms.ts';
 
-/** What a controller was told last is acted upon for this long, in milliseconds; longer where requests or the disk are slow. */
-const actingMs = 2000;
-const actingSlowlyMs = 30_000;
-/** What pods lose shows in their sets, and is told to who reads those, within this, in milliseconds. */
-const troubleMs = 60_000;
 /** Writes without any time passing, at most. */
 const mostInNoTime = 2000;
 const revisionAnnotation = 'deployment.kubernetes.io/revision';
 const keysThatBeat = /^\/registry\/(leases\.coordination\.k8s\.io|nodes|events)\//;
 
-type Sized = 'deployments' | 'replicasets';
-
-interface Wanted {
-  revision: number;
-  /** When the controllers were told of what came after. */
-  leftAt: number | undefined;
-  /** Most pods that may be; of a deployment the fewest that must be available, of a set those that it says are. */
-  most: number;
-  least: number;
-}
-
 /** Follows every commit as it becomes durable, and says at once what must never be. */
 export class History {
   readonly problems: string[] = [];
+  readonly decisions: Decisions;
   /** Commits of anything but heartbeats and events. */
   changes = 0;
   readonly #clock: Clock;
+  readonly #startedAt: number;
   readonly #hash = createHash('sha256');
-  readonly #pods = new Map<string, Pod>();
-  readonly #podsOfOwner = new Map<string, Set<string>>();
-  readonly #sets = new Map<string, ReplicaSet>();
-  readonly #deployments = new Map<string, Deployment>();
-  /** By uid: what was wanted of a deployment, or of a set, newest last. */
-  readonly #wantedOf = { deployments: new Map<string, Wanted[]>(), replicasets: new Map<string, Wanted[]>() };
+  readonly #objects = new Map<string, KubeObject>();
+  readonly #rollouts: Rollouts;
+  readonly #ownership: Ownership;
+  readonly #rooms: Rooms;
+  readonly #heartbeats: Heartbeats;
   readonly #nodeOf = new Map<string, string>();
-  readonly #troubled = new Map<string, number>();
   readonly #lastChanged = new Map<string, number>();
   #revision = 0;
   #instant = { at: 0, commits: 0 };
 
-  readonly #reachMs: number;
-
-  constructor(clock: Clock, { request, store }: Faults) {
+  constructor(clock: Clock, faults: Faults) {
     this.#clock = clock;
-    this.#reachMs = request.slow > 0 || store.slow > 0 ? actingSlowlyMs : actingMs;
+    this.#startedAt = monotonicMs(clock);
+    this.decisions = new Decisions(clock);
+    const say = (problem: string): void => this.#problem(problem);
+    this.#rollouts = new Rollouts(this.decisions, say);
+    this.#ownership = new Ownership(this.decisions, say);
+    this.#rooms = new Rooms(say);
+    this.#heartbeats = new Heartbeats(clock, faults, say);
   }
 
   /** The controllers were told of all changes to a resource up to a revision. */
   told(resource: string, revision: number): void {
-    for (const wanted of this.#wantedOf[resource as Sized]?.values() ?? []) {
-      for (const [i, one] of wanted.entries()) if ((wanted[i + 1]?.revision ?? Infinity) <= revision) one.leftAt ??= this.#clock.now();
-    }
+    this.decisions.told(resource, revision);
+    this.#rollouts.told(resource, revision, monotonicMs(this.#clock));
+  }
+
+  /** What the store has. */
+  find(folder: string, name: string, namespace: string | undefined): KubeObject | undefined {
+    return this.#objects.get(`/registry/${folder}/${namespace === undefined ? '' : `${namespace}/`}${name}`);
   }
 
   get hash(): string {
     return this.#hash.copy().digest('hex').slice(0, 16);
   }
 
-  /** Keys that were written since then. */
+  /** Keys that were written since then, in milliseconds of the clock that never jumps. */
   changedSince(ms: number): string[] {
     return [...this.#lastChanged].filter(([, at]) => at >= ms).map(([key]) => key);
   }
@@ -79,19 +74,43 @@ export class History {
       this.#hash.update(`${record.revision}.${record.sub} ${record.key} ${record.deleted}`).update(record.value);
       if (record.sub === 0 && record.revision !== this.#revision + 1) this.#problem(`revision ${record.revision} follows ${this.#revision}`);
       this.#revision = record.revision;
+      this.#onRecord(record);
       if (keysThatBeat.test(record.key)) continue;
       this.changes++;
-      this.#lastChanged.set(record.key, this.#clock.now());
-      const folder = record.key.split('/')[2];
-      if (folder === 'pods') this.#onPod(record.key, objectOf<Pod>(record));
-      else if (folder === 'replicasets.apps') this.#onSet(record.key, objectOf<ReplicaSet>(record));
-      else if (folder === 'deployments.apps') this.#onDeployment(record.key, objectOf<Deployment>(record));
+      this.#lastChanged.set(record.key, monotonicMs(this.#clock));
     }
     return this.#isInTime(records.length);
   };
 
+  #onRecord({ key, value, deleted, revision }: StoredRecord): void {
+    const [, registry, folder = ''] = key.split('/');
+    if (registry !== 'registry' || folder === 'events') return;
+    const before = this.#objects.get(key);
+    const object = deleted ? undefined : (JSON.parse(Buffer.from(value).toString()) as KubeObject);
+    // As the API shows it.
+    if (object) object.metadata.resourceVersion = String(revision);
+    if (object) this.#objects.set(key, object);
+    else this.#objects.delete(key);
+    if (folder === 'leases.coordination.k8s.io') this.#heartbeats.onLease(object as Lease | undefined);
+    else if (folder === 'nodes') this.#onNode(object as Node | undefined, before as Node | undefined);
+    else this.#onObject(folder, { key, object, before, revision });
+  }
+
+  #onNode(node: Node | undefined, before: Node | undefined): void {
+    this.#heartbeats.onNode(node, before);
+    this.#rooms.onNode(node, before);
+  }
+
+  #onObject(folder: string, { key, object, before, revision }: { key: string; object: KubeObject | undefined; before: KubeObject | undefined; revision: number }): void {
+    if (folder === 'pods') this.#onPod(key, object as Pod | undefined, before as Pod | undefined, revision);
+    else if (folder === 'replicasets.apps' || folder === 'replicationcontrollers') this.#rollouts.onSet(key, object as ReplicaSet | ReplicationController | undefined, before as ReplicaSet | undefined, revision);
+    else if (folder === 'deployments.apps') this.#rollouts.onDeployment(object as Deployment | undefined, revision);
+    this.#ownership.onObject(key, object, before);
+    if (object && before && before.metadata.uid === object.metadata.uid) this.#refuseOlderRevision(key, before, object);
+  }
+
   #isInTime(count: number): boolean {
-    const now = this.#clock.now();
+    const now = monotonicMs(this.#clock);
     this.#instant = this.#instant.at === now ? { at: now, commits: this.#instant.commits + count } : { at: now, commits: count };
     if (this.#instant.commits < mostInNoTime) return true;
     this.#problem(`${mostInNoTime} writes in no time, of late of ${this.changedSince(now).slice(-5).join(', ')}`);
@@ -99,123 +118,25 @@ export class History {
   }
 
   #problem(what: string): void {
-    this.problems.push(`at ${((this.#clock.now() - Date.UTC(2026, 0, 1)) / 1000).toFixed(3)}s, revision ${this.#revision}: ${what}`);
+    this.problems.push(`at ${((monotonicMs(this.#clock) - this.#startedAt) / 1000).toFixed(3)}s, revision ${this.#revision}: ${what}`);
   }
 
-  #onPod(key: string, pod: Pod | undefined): void {
-    const before = this.#pods.get(key);
-    if (before) this.#podsOfOwner.get(controllerOf(before)?.uid ?? '')?.delete(key);
-    if (!pod) {
-      this.#pods.delete(key);
-      if (before) this.#notePodLoss(before);
-      return;
-    }
-    this.#pods.set(key, pod);
-    const owner = controllerOf(pod)?.uid ?? '';
-    const owned = this.#podsOfOwner.get(owner) ?? new Set();
-    this.#podsOfOwner.set(owner, owned.add(key));
+  #onPod(key: string, pod: Pod | undefined, before: Pod | undefined, revision: number): void {
+    this.#rollouts.onPod(key, pod, before, revision);
+    this.#rooms.onPod(key, pod, before);
+    if (!pod) return;
     const uid = pod.metadata.uid ?? '';
     const node = pod.spec.nodeName ?? '';
     const had = this.#nodeOf.get(uid) ?? '';
     if (had !== '' && node !== had) this.#problem(`pod ${key} moved from ${had} to ${node || 'no node'}`);
     if (node !== '') this.#nodeOf.set(uid, node);
-    if (!before) this.#onPodCreated(key, pod);
-    else if (before.metadata.uid !== uid) this.#problem(`pod ${key} became another one without being deleted`);
+    if (!before) return;
+    if (before.metadata.uid !== uid) this.#problem(`pod ${key} became another one without being deleted`);
     else if (before.metadata.deletionTimestamp !== undefined && pod.metadata.deletionTimestamp === undefined) this.#problem(`pod ${key} is no longer being deleted`);
-    else if (isActivePod(before) && (!isActivePod(pod) || (isReadyPod(before) && !isReadyPod(pod)))) this.#notePodLoss(before);
   }
 
-  #onPodCreated(key: string, pod: Pod): void {
-    const owner = controllerOf(pod);
-    const wanted = owner?.kind === 'ReplicaSet' ? this.#recently('replicasets', owner.uid) : [];
-    if (!owner || wanted.length === 0) return;
-    const most = Math.max(...wanted.map((one) => one.most));
-    const active = this.#activePods(owner.uid).length;
-    if (active > most) this.#problem(`pod ${key} is number ${active} of ${owner.name}, which wanted ${most} at most`);
-  }
-
-  #notePodLoss(pod: Pod): void {
-    const set = controllerOf(pod)?.uid;
-    const deployment = set && [...this.#sets.values()].find(({ metadata }) => metadata.uid === set);
-    const owner = deployment && controllerOf(deployment)?.uid;
-    if (owner !== undefined) this.#troubled.set(owner, this.#clock.now());
-  }
-
-  #activePods(owner: string): Pod[] {
-    return [...(this.#podsOfOwner.get(owner) ?? [])].map((key) => this.#pods.get(key) as Pod).filter(isActivePod);
-  }
-
-  #onSet(key: string, set: ReplicaSet | undefined): void {
-    const before = this.#sets.get(key);
-    if (!set) {
-      this.#sets.delete(key);
-      return;
-    }
-    this.#sets.set(key, set);
-    const uid = set.metadata.uid ?? '';
-    const size = set.spec.replicas ?? 1;
-    const was = before?.metadata.uid === uid ? before.spec.replicas ?? 1 : 0;
-    this.#want('replicasets', uid, { most: size, least: set.status?.availableReplicas ?? 0 });
-    if (before?.metadata.uid === uid) this.#refuseOlderRevision(key, before, set);
-    const owner = controllerOf(set);
-    if (owner?.kind === 'Deployment' && before?.metadata.uid === uid && controllerOf(before)?.uid === owner.uid) this.#onResized(key, owner.uid, was, size);
-    else if (owner?.kind === 'Deployment' && !before) this.#onResized(key, owner.uid, 0, size);
-  }
-
-  /** The deployment controller made a set larger or smaller. */
-  #onResized(key: string, deployment: string, was: number, size: number): void {
-    const wanted = this.#recently('deployments', deployment);
-    if (wanted.length === 0 || was === size) return;
-    const sets = [...this.#sets.values()].filter((set) => controllerOf(set)?.uid === deployment);
-    if (size > was) {
-      const most = Math.max(...wanted.map((one) => one.most));
-      const total = sets.reduce((sum, set) => sum + (set.spec.replicas ?? 1), 0);
-      if (total > most) this.#problem(`${key} grew from ${was} to ${size}: ${total} replicas in all where ${most} are allowed`);
-      return;
-    }
-    // What broke or was taken away meanwhile is not the controller's doing; nor is what their status does not say yet.
-    if (this.#clock.now() - (this.#troubled.get(deployment) ?? -Infinity) < troubleMs) return;
-    const told = (uid: string | undefined): number[] => this.#recently('replicasets', uid ?? '').map((one) => one.least);
-    if (Math.min(...told(this.#sets.get(key)?.metadata.uid)) <= size) return;
-    const least = Math.min(...wanted.map((one) => one.least));
-    const available = sets.reduce((sum, set) => sum + Math.min(set.spec.replicas ?? 1, Math.max(0, ...told(set.metadata.uid))), 0);
-    if (available < least) this.#problem(`${key} shrank from ${was} to ${size}: ${available} pods stay available where ${least} must`);
-  }
-
-  #onDeployment(key: string, deployment: Deployment | undefined): void {
-    const before = this.#deployments.get(key);
-    if (!deployment) {
-      this.#deployments.delete(key);
-      return;
-    }
-    this.#deployments.set(key, deployment);
-    const uid = deployment.metadata.uid ?? '';
-    const wanted = wantedOf(deployment);
-    const { surge, unavailable } = leeway(deployment);
-    const rolling = deployment.spec.strategy?.type !== 'Recreate';
-    this.#want('deployments', uid, { most: wanted + surge, least: rolling ? wanted - unavailable : 0 });
-    if (before?.metadata.uid === uid) this.#refuseOlderRevision(key, before, deployment);
-  }
-
-  #refuseOlderRevision(key: string, before: KubeObject | Deployment | ReplicaSet, after: KubeObject | Deployment | ReplicaSet): void {
-    const revision = (object: typeof before): number => Number(object.metadata.annotations?.[revisionAnnotation] ?? '0');
+  #refuseOlderRevision(key: string, before: KubeObject, after: KubeObject): void {
+    const revision = (object: KubeObject): number => Number(object.metadata.annotations?.[revisionAnnotation] ?? '0');
     if (revision(after) < revision(before)) this.#problem(`${key} went from revision ${revision(before)} to ${revision(after)}`);
   }
-
-  #want(resource: Sized, uid: string, wanted: Pick<Wanted, 'most' | 'least'>): void {
-    const all = this.#wantedOf[resource].get(uid) ?? [];
-    const last = all.at(-1);
-    if (last?.most === wanted.most && last.least === wanted.least) return;
-    this.#wantedOf[resource].set(uid, [...all, { ...wanted, revision: this.#revision, leftAt: undefined }]);
-  }
-
-  /** What was wanted by anything that a controller may still act upon. */
-  #recently(resource: Sized, uid: string): Wanted[] {
-    const since = this.#clock.now() - this.#reachMs;
-    return (this.#wantedOf[resource].get(uid) ?? []).filter(({ leftAt }) => leftAt === undefined || leftAt >= since);
-  }
-}
-
-function objectOf<T>({ deleted, value }: StoredRecord): T | undefined {
-  return deleted ? undefined : (JSON.parse(Buffer.from(value).toString()) as T);
 }

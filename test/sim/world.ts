@@ -99,7 +99,7 @@ class World {
     this.#log = this.#openLog();
     const disk = new SimDisk(this.#history.onCommit);
     this.#daemon = new SimDaemon({
-      clock: this.#clock, log: this.#log, chance: new Chance(seed, 'daemon'), faults: this.#faults, disk, keys, say: (problem) => this.#problems.push(problem), told: (ref, revision) => this.#history.told(ref.resource, revision),
+      clock: this.#clock, log: this.#log, chance: new Chance(seed, 'daemon'), faults: this.#faults, disk, keys, say: (problem) => this.#problems.push(problem), history: this.#history,
     });
     this.#user = faultyClient({ server: () => this.#daemon.served(), clock: this.#clock, chance: new Chance(seed, 'user'), faults: this.#faults, remote: true });
   }

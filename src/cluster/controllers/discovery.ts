@@ -2,7 +2,7 @@
 import type { APIGroupList, APIResourceList } from '#api/kube/types.ts';
 import { Backoff } from '#lib/backoff.ts';
 import type { KubeClient, ResourceRef } from '#client/kube/types.ts';
-import type { ControllerContext } from '#cluster/machinery/types.ts';
+import type { ApiObject, ControllerContext } from '#cluster/machinery/types.ts';
 
 export interface Served {
   ref: ResourceRef;
@@ -14,6 +14,9 @@ export interface Served {
 const needed = ['list', 'watch', 'delete'];
 /** Served in two groups from one storage: the older one is enough. */
 const doubles = new Set(['events.k8s.io/events']);
+
+/** Objects of one page of a list. */
+const pageLimit = 500;
 
 /** Between two tries, in milliseconds: the first, and the longest. */
 const firstRetryMs = 100;
@@ -47,4 +50,16 @@ async function read(client: KubeClient, signal: AbortSignal): Promise<Served[]> 
       .map(({ name, kind, namespaced }) => ({ ref: { group, version, resource: name }, kind, namespaced }));
   });
   return (await Promise.all(lists)).flat();
+}
+
+/** Read anew, page by page. @param namespace of all where it is undefined */
+export async function listAll(client: KubeClient, { ref }: Served, namespace: string | undefined, signal: AbortSignal): Promise<ApiObject[]> {
+  const objects: ApiObject[] = [];
+  let page: string | undefined;
+  do {
+    const list = await client.list<ApiObject>(ref, { namespace, limit: pageLimit, continue: page, signal });
+    for (const item of list.items) objects.push(item);
+    page = list.metadata.continue;
+  } while (page !== undefined && page !== '');
+  return objects;
 }

@@ -85,7 +85,8 @@ export class FakeApi {
       return;
     }
     this.objects.delete(keyOf(ref, name, namespace));
-    for (const watcher of this.#watchers) watcher(ref, { type: 'DELETED', object });
+    const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#revision) } };
+    for (const watcher of this.#watchers) watcher(ref, { type: 'DELETED', object: last });
   }
 
   #must(ref: ResourceRef, name: string, namespace?: string): KubeObject {

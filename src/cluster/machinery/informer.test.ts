@@ -59,6 +59,29 @@ test('a watch that is too old is listed again: what went meanwhile is told, an o
   assert.equal(listed.lists, 2);
 });
 
+test('what a watch tells again, or late, makes nothing what it was before', async (t) => {
+  const listed = new ListedObjects();
+  const { informer, clock, told } = await start(t, listed);
+  await clock.advance(0);
+  listed.set('kept', { data: { x: '1' } });
+  listed.set('kept', { data: { x: '2' } });
+  listed.set('anew', {}, 'first');
+  listed.delete('anew');
+  listed.set('gone');
+  listed.delete('gone');
+  listed.set('anew', {}, 'second');
+  await clock.advance(0);
+  told.length = 0;
+  listed.repeat();
+  await clock.advance(0);
+  assert.deepEqual(told, []);
+  assert.deepEqual(new Set(informer.list().map(({ metadata }) => metadata.uid)), new Set(['kept', 'second']));
+  assert.deepEqual(informer.get('default/kept')?.['data'], { x: '2' });
+  listed.set('more');
+  await clock.advance(0);
+  assert.deepEqual(told, ['ADDED more']);
+});
+
 test('a watch whose connection broke goes on from where it was', async (t) => {
   const listed = new ListedObjects();
   listed.set('a');

@@ -134,11 +134,17 @@ class ListWatchInformer<T extends ApiObject> implements Informer<T> {
     const { client, signal, namespace, labelSelector, fieldSelector } = this.#options;
     const resourceVersion = this.#resourceVersion;
     for await (const { type, object } of client.watch<T>(this.ref, { namespace, labelSelector, fieldSelector, resourceVersion, allowWatchBookmarks: true, signal })) {
+      onEvent();
+      if (this.#isOld(object)) continue;
       if (type === 'DELETED') this.#remove(keyOf(object), object);
       else if (type !== 'BOOKMARK') this.#put(object);
       this.#resourceVersion = object.metadata.resourceVersion ?? this.#resourceVersion;
-      onEvent();
     }
+  }
+
+  /** Told again, or late: by it an object would become again what it is no more. Revisions of all objects are numbers of one row. */
+  #isOld({ metadata: { resourceVersion } }: T): boolean {
+    return resourceVersion !== undefined && Number(resourceVersion) <= Number(this.#resourceVersion);
   }
 
   #put(given: T): void {

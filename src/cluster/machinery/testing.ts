@@ -6,6 +6,7 @@ import type { KubeClient, WatchEvent } from '#client/kube/types.ts';
 export class ListedObjects {
   readonly #objects = new Map<string, KubeObject>();
   readonly #watches: { tell(event: WatchEvent<KubeObject>): void; fail(error: Error): void }[] = [];
+  readonly #told: WatchEvent<KubeObject>[] = [];
   #revision = 0;
   /** Lists that were asked for, and the revisions from which watches were. */
   lists = 0;
@@ -16,7 +17,7 @@ export class ListedObjects {
     const metadata = { name, namespace: 'default', uid, resourceVersion: String(++this.#revision) };
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata, ...fields };
     this.#objects.set(name, object);
-    for (const watch of this.#watches) watch.tell({ type, object });
+    this.#tell({ type, object });
   }
 
   delete(name: string): void {
@@ -24,7 +25,17 @@ export class ListedObjects {
     if (!object) return;
     this.#objects.delete(name);
     const metadata = { ...object.metadata, resourceVersion: String(++this.#revision) };
-    for (const watch of this.#watches) watch.tell({ type: 'DELETED', object: { ...object, metadata } });
+    this.#tell({ type: 'DELETED', object: { ...object, metadata } });
+  }
+
+  #tell(event: WatchEvent<KubeObject>): void {
+    this.#told.push(event);
+    for (const watch of this.#watches) watch.tell(event);
+  }
+
+  /** Tells all changes since the first one again, as a watch that goes on from an older revision. */
+  repeat(): void {
+    for (const event of this.#told) for (const watch of this.#watches) watch.tell(event);
   }
 
   /** Ends all watches; what is set before the next one begins is not told. */

@@ -4,6 +4,8 @@ import type { Deployment, ReplicaSet } from '#api/kube/types.ts';
 export const wantedOf = (deployment: Deployment): number => deployment.spec.replicas ?? 1;
 export const sizeOf = (set: ReplicaSet): number => set.spec.replicas ?? 1;
 export const availableOf = (set: ReplicaSet): number => set.status?.availableReplicas ?? 0;
+/** Of a set that was made smaller the status tells, for a while, of pods that are on their way out. */
+const stayingOf = (set: ReplicaSet): number => Math.min(sizeOf(set), availableOf(set));
 export const sum = (sets: readonly ReplicaSet[], of: (set: ReplicaSet) => number): number => sets.reduce((total, set) => total + of(set), 0);
 export const isRolling = (deployment: Deployment): boolean => deployment.spec.strategy?.type !== 'Recreate';
 
@@ -43,7 +45,7 @@ export function shrunkOldSets(deployment: Deployment, newSet: ReplicaSet | undef
     sizes.set(set, sizeOf(set) - unhealthy);
     spare -= unhealthy;
   }
-  let surplus = spare <= 0 ? 0 : sum(all, availableOf) - least;
+  let surplus = spare <= 0 ? 0 : sum(all, stayingOf) - least;
   for (const set of old) {
     const size = sizes.get(set) ?? 0;
     const fewer = Math.min(Math.max(0, surplus), size);

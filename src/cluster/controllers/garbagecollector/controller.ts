@@ -14,6 +14,8 @@ import type { Operation } from './plan.ts';
 import { isOrphaning, isWaiting, planItem } from './plan.ts';
 
 const workers = 16;
+/** A deletion that waits for what no informer has shown is looked at again after this long, in milliseconds. */
+const unshownMs = 1000;
 /** Neither own nor are owned, and are many. */
 const ignored = new Set(['events']);
 
@@ -44,7 +46,7 @@ class GarbageCollector {
       informer.onChange((change) => this.#note(one, change));
       return informer.synced;
     });
-    const reconcile = (uid: string): Promise<void> => this.#reconcile(uid);
+    const reconcile = (uid: string): Promise<number | undefined> => this.#reconcile(uid);
     await runController({ name: 'garbagecollector', queue: this.#queue, workers, synced, reconcile, signal, log, clock });
   }
 
@@ -73,17 +75,20 @@ class GarbageCollector {
     }
   }
 
-  async #reconcile(uid: string): Promise<void> {
+  async #reconcile(uid: string): Promise<number | undefined> {
     const { log, signal } = this.#context;
     const item = this.#graph.get(uid);
-    if (!item) return;
+    if (!item) return undefined;
     const owners = await this.#owners.of(item, signal);
     // It may have changed while owners were asked for. Only what `#note` takes for news brings it here again.
     const newest = this.#graph.get(uid);
-    if (!newest || !sameJson(ownership(newest), ownership(item))) return;
-    const plan = planItem(newest, owners, this.#graph.dependentsOf(uid));
+    if (!newest || !sameJson(ownership(newest), ownership(item))) return undefined;
+    const shown = planItem(newest, owners, this.#graph.dependentsOf(uid));
+    const plan = shown.some(isFinish) ? planItem(newest, owners, await this.#owners.dependentsOf(newest, signal)) : shown;
     if (plan.length > 0) log.debug(planText(plan), { controller: 'garbagecollector' });
     for (const operation of plan) await this.#execute(operation);
+    // What no informer has shown may be free, or gone, before one does.
+    return shown.some(isFinish) && !plan.some(isFinish) ? unshownMs : undefined;
   }
 
   async #execute(operation: Operation): Promise<void> {
@@ -106,6 +111,8 @@ class GarbageCollector {
     }
   }
 }
+
+const isFinish = (operation: Operation): boolean => operation.do === 'finish';
 
 /** What of an object decides whether it stays. */
 function ownership({ object: { metadata } }: Item): unknown {

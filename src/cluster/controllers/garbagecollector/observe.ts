@@ -5,8 +5,9 @@ import { isFault } from '#lib/errors.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import type { ApiObject } from '#cluster/machinery/types.ts';
 import type { Served } from '../discovery.ts';
+import { listAll } from '../discovery.ts';
 import type { Item, OwnershipGraph } from './graph.ts';
-import { ownersOf } from './graph.ts';
+import { ownersOf, uidOf } from './graph.ts';
 import type { Owner } from './plan.ts';
 import { isWaiting } from './plan.ts';
 
@@ -38,6 +39,18 @@ export class Owners {
   of(item: Item, signal: AbortSignal): Promise<Owner[]> {
     const state = async (reference: OwnerReference): Promise<Owner> => ({ reference, state: await this.#stateOf(item, reference, signal) });
     return Promise.all(ownersOf(item).map(state));
+  }
+
+  /**
+   * What names the item as owner, read anew: informers of other kinds may be behind the one that showed its deletion, and
+   * what they have not shown yet would be forgotten for good.
+   */
+  async dependentsOf(item: Item, signal: AbortSignal): Promise<Item[]> {
+    const uid = uidOf(item);
+    const { namespace } = item.object.metadata;
+    const kinds = this.#served.filter(({ namespaced }) => namespace === undefined || namespaced);
+    const found = await Promise.all(kinds.map(async (served) => (await listAll(this.#client, served, namespace, signal)).map((object) => ({ served, object }))));
+    return found.flat().filter((one) => ownersOf(one).some((owner) => owner.uid === uid));
   }
 
   async #stateOf({ object: { metadata } }: Item, reference: OwnerReference, signal: AbortSignal): Promise<Owner['state']> {

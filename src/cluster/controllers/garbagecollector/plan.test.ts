@@ -56,4 +56,6 @@ test('what is being deleted already is left to it, and a circle is broken', () =
   const waiting = owner('a', 'waiting');
   const next = item('Set', 'a', { deletionTimestamp: going, finalizers: ['foregroundDeletion'] });
   assert.equal(planned(owned('b', waiting), [waiting], [next]), 'unblock the owners of pods default/b: they wait for each other');
+  const itself = item('Set', 'a', { deletionTimestamp: going, finalizers: ['foregroundDeletion'], ownerReferences: [waiting.reference] });
+  assert.equal(planned(itself, [waiting], [itself]), 'finish sets default/a: what blocked its deletion is gone');
 });

@@ -74,7 +74,8 @@ function planOrphaning(item: Item, dependents: readonly Item[]): Operation[] {
 
 function planWaiting(item: Item, dependents: readonly Item[]): Operation[] {
   const uid = uidOf(item);
-  const blocking = dependents.filter((dependent) => ownersOf(dependent).some((reference) => reference.uid === uid && reference.blockOwnerDeletion === true));
+  // What names itself as owner would wait for itself.
+  const blocking = dependents.filter((dependent) => uidOf(dependent) !== uid && ownersOf(dependent).some((reference) => reference.uid === uid && reference.blockOwnerDeletion === true));
   if (blocking.length > 0) return [];
   return [{ do: 'finish', what: `finish ${nameOf(item)}`, cause: 'what blocked its deletion is gone', item, finalizer: foreground }];
 }

@@ -1,10 +1,7 @@
 import type { KubeClient } from '#client/kube/types.ts';
-import type { ApiObject } from '#cluster/machinery/types.ts';
 import type { Served } from '../discovery.ts';
+import { listAll } from '../discovery.ts';
 import type { Contents } from './plan.ts';
-
-/** Objects of one page of a list. */
-const pageLimit = 500;
 
 /**
  * What is left in a namespace, read anew: an informer could still miss what was made last.
@@ -19,15 +16,4 @@ export async function contentsOf(client: KubeClient, served: readonly Served[], 
   const namespaced = served.filter((one) => one.namespaced);
   const pods = await read(namespaced.filter(isPods));
   return pods.length > 0 ? pods : read(namespaced.filter((one) => !isPods(one)));
-}
-
-async function listAll(client: KubeClient, { ref }: Served, namespace: string, signal: AbortSignal): Promise<ApiObject[]> {
-  const objects: ApiObject[] = [];
-  let page: string | undefined;
-  do {
-    const list = await client.list<ApiObject>(ref, { namespace, limit: pageLimit, continue: page, signal });
-    for (const item of list.items) objects.push(item);
-    page = list.metadata.continue;
-  } while (page !== undefined && page !== '');
-  return objects;
 }
