@@ -5,8 +5,9 @@ import { isSuccess } from '#lib/http-client.ts';
 import type { HttpAnswer, HttpTransport } from '#lib/http-client.ts';
 import type { RegistryAuth } from '../types.ts';
 import { readBody } from './body.ts';
-import { networkFault, registryLimits } from './client.ts';
-import { refuseInward } from './endpoints.ts';
+import { checkLed } from './endpoints.ts';
+import { networkFault } from './errors.ts';
+import { registryLimits } from './limits.ts';
 
 export interface TokenOptions {
   transport: HttpTransport;
@@ -58,10 +59,8 @@ export class TokenSource {
     if (scheme !== 'bearer' || fields.realm === undefined) return false;
     const realm = URL.canParse(fields.realm) ? new URL(fields.realm) : undefined;
     // Credentials go to the realm: it has to be as well protected as the registry.
-    if (!realm || (realm.protocol !== 'https:' && realm.protocol !== registry.protocol)) {
-      throw new Fault('invalid', `${registry.host} asks for a token from ${fields.realm.slice(0, 200)}, which is not secure`);
-    }
-    refuseInward(registry, realm);
+    if (!realm) throw new Fault('invalid', `${registry.host} asks for a token from ${JSON.stringify(fields.realm.slice(0, 200))}, which is no address`);
+    checkLed(registry, realm);
     const { token, seconds, identity } = await this.#request(realm, fields, signal);
     this.identityToken = identity;
     const life = seconds === undefined ? tokenMs : Math.max(tokenMs, seconds * 1000);

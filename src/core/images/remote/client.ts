@@ -1,37 +1,22 @@
 import { KeyedMutex } from '#lib/async.ts';
 import type { Clock } from '#lib/clock.ts';
-import { Fault, codeOf, isFault, messageOf } from '#lib/errors.ts';
-import { connectionMessage, createHttpTransport, isSuccess } from '#lib/http-client.ts';
+import { Fault, isFault, messageOf } from '#lib/errors.ts';
+import { createHttpTransport, isSuccess } from '#lib/http-client.ts';
 import type { HttpAnswer, HttpTransport } from '#lib/http-client.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import type { RegistryAuth } from '../types.ts';
 import { TokenSource } from './auth.ts';
 import { readBody } from './body.ts';
-import { endpointsOf, refuseInward } from './endpoints.ts';
+import { checkLed, endpointsOf } from './endpoints.ts';
 import type { Endpoint, EndpointOptions } from './endpoints.ts';
-import { registryFault } from './errors.ts';
+import { networkFault, registryFault } from './errors.ts';
+import { registryLimits } from './limits.ts';
 
 export interface RegistryOptions extends EndpointOptions {
   /** HTTP; the real one where it is not given. */
   transport?: HttpTransport;
 }
-
-export const registryLimits = {
-  /** Redirects followed for one request. */
-  redirects: 5,
-  /** Bytes of an error body or a token that are read. */
-  errorBytes: 64 * 1024,
-  /** Attempts at one transfer. */
-  attempts: 5,
-  /** Milliseconds until the second attempt; doubled from then on, up to `retryMostMs`. */
-  retryFirstMs: 300,
-  retryMostMs: 5000,
-  /** Milliseconds until an answer to what has no body begins. */
-  answerMs: 60_000,
-  /** Layers of one image transferred at the same time. */
-  parallel: 3,
-} as const;
 
 export interface RegistryRequest {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
@@ -188,8 +173,7 @@ export class Repository {
       if (hops >= most) throw new Fault('invalid', `${url.host} redirects more than ${most} times`);
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       if (!next) throw new Fault('invalid', `${url.host} redirects to ${JSON.stringify(location.slice(0, 200))}, which is no address`);
-      if (next.protocol !== 'https:' && next.protocol !== this.endpoint.url.protocol) throw new Fault('invalid', `${url.host} redirects to ${next.protocol}//${next.host}, which is not secure`);
-      refuseInward(this.endpoint.url, next);
+      checkLed(this.endpoint.url, next);
       url = next;
     }
   }
@@ -212,18 +196,6 @@ export class Repository {
 
 /** Bodies as they are stored: what is compressed on its way has neither the size nor the ranges that were asked for. */
 const fixedHeaders = { 'accept-encoding': 'identity', 'user-agent': 'gantry' } as const;
-
-/** Codes of failures in the middle of things, which another attempt may not meet; a refused connection is not one. */
-const brokenOff: readonly string[] = ['ECONNRESET', 'EPIPE', 'EAI_AGAIN'];
-
-/** What failed below HTTP, in the words of Docker's clients. */
-export function networkFault(error: unknown, method: string, url: URL, signal?: AbortSignal): Fault {
-  if (error instanceof Fault) return error;
-  if (signal?.aborted) return new Fault('canceled', `${method} ${url.origin}: canceled`, { cause: error });
-  const verb = method.charAt(0) + method.slice(1).toLowerCase();
-  const isFinal = !brokenOff.includes(codeOf(error) ?? '');
-  return new Fault('unavailable', `${verb} "${url.origin}${url.pathname}": ${connectionMessage(error)}`, { cause: error, details: { isFinal } });
-}
 
 function unauthorized(endpoint: Endpoint): Fault {
   return new Fault('unauthenticated', `unauthorized: authentication required by ${endpoint.url.host}; run 'docker login' first`);

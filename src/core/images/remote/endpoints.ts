@@ -37,8 +37,12 @@ export function mirrorUrl(text: string): URL {
   return url;
 }
 
-/** Throws `invalid` where a registry sends this host to an address that only the host itself can reach, such as a cloud's metadata. */
-export function refuseInward(from: URL, to: URL): void {
+/**
+ * Throws `invalid` where a registry leads to where it is not followed: to less protection than it has itself, or to an address
+ * that only this host can reach, such as a cloud's metadata.
+ */
+export function checkLed(from: URL, to: URL): void {
+  if (to.protocol !== 'https:' && to.protocol !== from.protocol) throw new Fault('invalid', `${from.host} leads to ${to.protocol}//${to.host}, which is not secure`);
   if (to.hostname === from.hostname || !isHostOnly(to) || (isLoopback(from) && isLoopback(to))) return;
   throw new Fault('invalid', `${from.host} leads to ${to.host}, an address of this host alone; it is not followed`);
 }

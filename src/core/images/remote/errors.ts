@@ -1,10 +1,11 @@
 import type { Clock } from '#lib/clock.ts';
-import { Fault } from '#lib/errors.ts';
+import { codeOf, Fault } from '#lib/errors.ts';
 import type { FaultKind } from '#lib/errors.ts';
+import { connectionMessage } from '#lib/http-client.ts';
 import type { HttpAnswer } from '#lib/http-client.ts';
 import type { Endpoint } from './endpoints.ts';
 import { readBody } from './body.ts';
-import { registryLimits } from './client.ts';
+import { registryLimits } from './limits.ts';
 import type { Reference } from '../reference.ts';
 import { familiarName, familiarString } from '../reference.ts';
 
@@ -57,4 +58,16 @@ function firstError(body: Buffer): { code: string; message: string } {
   } catch {
     return { code: '', message: '' };
   }
+}
+
+/** Codes of failures in the middle of things, which another attempt may not meet; a refused connection is not one. */
+const brokenOff: readonly string[] = ['ECONNRESET', 'EPIPE', 'EAI_AGAIN'];
+
+/** What failed below HTTP, in the words of Docker's clients. */
+export function networkFault(error: unknown, method: string, url: URL, signal?: AbortSignal): Fault {
+  if (error instanceof Fault) return error;
+  if (signal?.aborted) return new Fault('canceled', `${method} ${url.origin}: canceled`, { cause: error });
+  const verb = method.charAt(0) + method.slice(1).toLowerCase();
+  const isFinal = !brokenOff.includes(codeOf(error) ?? '');
+  return new Fault('unavailable', `${verb} "${url.origin}${url.pathname}": ${connectionMessage(error)}`, { cause: error, details: { isFinal } });
 }

@@ -19,7 +19,7 @@ import { endless, LyingRegistry } from '#test/support/lying-registry.ts';
 import { openImages } from '../open.ts';
 import type { Images } from '../types.ts';
 import { bodyLimits } from './body.ts';
-import { refuseInward } from './endpoints.ts';
+import { checkLed } from './endpoints.ts';
 
 const other = `sha256:${'1'.repeat(64)}` as const;
 
@@ -79,13 +79,13 @@ const lies: readonly [what: string, tell: Tell, kind: FaultKind, says: RegExp][]
     return r.image('1', { manifest: (m) => ({ ...m, layers: [layer] }) });
   }, 'invalid', /this is no tar archive, or it is damaged/],
   ['redirects in a circle', answering(/^\/v2\/image\/blobs|^\/round/, (response, path) => response.writeHead(307, { location: path.startsWith('/round') ? `/round/${path.length}` : '/round' }).end()), 'invalid', /redirects more than 5 times/],
-  ['a redirect to a file', answering(/blobs/, (response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end()), 'invalid', /redirects to file:\/\/, which is not secure/],
-  ['a redirect to another scheme', answering(/blobs/, (response) => response.writeHead(302, { location: 'gopher://x:70/_' }).end()), 'invalid', /redirects to gopher:/],
+  ['a redirect to a file', answering(/blobs/, (response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end()), 'invalid', /leads to file:\/\/, which is not secure/],
+  ['a redirect to another scheme', answering(/blobs/, (response) => response.writeHead(302, { location: 'gopher://x:70/_' }).end()), 'invalid', /leads to gopher:/],
   ['a redirect to nowhere', answering(/blobs/, (response) => response.writeHead(302, { location: 'http://[' }).end()), 'invalid', /redirects to "http:\/\/\[", which is no address/],
   ["a redirect to a cloud's metadata", answering(/blobs/, (response) => response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data/' }).end()), 'invalid', /leads to 169\.254\.169\.254, an address of this host alone; it is not followed/],
   ['an error text that draws on the terminal', answering(/manifests/, (response) => response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ errors: [{ code: 'X', message: 'a\u001b[2Jb\nc' }] }))), 'invalid', /^x: a \[2Jb c$/],
   ['an error text without an end', answering(/manifests/, (response) => endless(response.writeHead(400))), 'invalid', /unexpected status from 127\.0\.0\.1:\d+: 400/],
-  ['a token realm of another scheme', answering(/manifests/, (response) => response.writeHead(401, { 'www-authenticate': 'Bearer realm="file:///etc/passwd"' }).end()), 'invalid', /asks for a token from file:\/\/\/etc\/passwd, which is not secure/],
+  ['a token realm of another scheme', answering(/manifests/, (response) => response.writeHead(401, { 'www-authenticate': 'Bearer realm="file:///etc/passwd"' }).end()), 'invalid', /leads to file:\/\/, which is not secure/],
   ["a token realm in a cloud's metadata", answering(/manifests/, (response) => response.writeHead(401, { 'www-authenticate': 'Bearer realm="http://169.254.169.254/t"' }).end()), 'invalid', /leads to 169\.254\.169\.254/],
   ['a token that is no text', withToken((response) => response.end('{"token":{"a":1}}')), 'invalid', /answered the request for a token with something else/],
   ['a token that breaks the header', withToken((response) => response.end('{"token":"a\\r\\nx: y"}')), 'invalid', /gave a token that no header can hold/],
@@ -174,7 +174,7 @@ onLinuxAsRoot('a registry that lies', () => {
 it('only a registry of this host leads to addresses of this host', () => {
   const leads = (from: string, to: string): boolean => {
     try {
-      refuseInward(new URL(from), new URL(to));
+      checkLed(new URL(from), new URL(to));
       return true;
     } catch {
       return false;

@@ -13,7 +13,7 @@ import { hostPlatform } from '../platform.ts';
 import { repositoryOf, taggedName } from '../reference.ts';
 import type { Reference } from '../reference.ts';
 import type { PullOptions, PullResult } from '../types.ts';
-import { registryLimits } from './client.ts';
+import { registryLimits } from './limits.ts';
 import type { RegistryClient, Repository } from './client.ts';
 import { download } from './download.ts';
 import { atEndpoints, fetchForPlatform, fetchManifest } from './resolve.ts';

@@ -9,9 +9,9 @@ import { manifestLimits } from '../manifest.ts';
 import { parseReference, repositoryOf } from '../reference.ts';
 import type { Reference } from '../reference.ts';
 import type { Image, PushOptions } from '../types.ts';
-import { registryLimits } from './client.ts';
+import { registryLimits } from './limits.ts';
 import type { RegistryClient, Repository } from './client.ts';
-import { refuseInward } from './endpoints.ts';
+import { checkLed } from './endpoints.ts';
 
 export interface PushParts {
   content: Content;
@@ -70,7 +70,7 @@ async function pushBlob(content: Content, repository: Repository, blob: Descript
 
 async function isThere(repository: Repository, digest: Digest, signal?: AbortSignal): Promise<boolean> {
   try {
-    await repository.send({ method: 'HEAD', target: `blobs/${digest}`, signal });
+    (await repository.send({ method: 'HEAD', target: `blobs/${digest}`, signal })).drop();
     return true;
   } catch (error) {
     if (isFault(error, 'not-found')) return false;
@@ -108,7 +108,7 @@ function nextOf(response: HttpAnswer, repository: Repository): URL {
   const { location } = response.headers;
   if (location === undefined || !URL.canParse(location, response.url.href)) throw new Fault('invalid', `${repository.endpoint.url.host} gave no location for the upload`);
   const next = new URL(location, response.url);
-  refuseInward(repository.endpoint.url, next);
+  checkLed(repository.endpoint.url, next);
   return next;
 }
 
