@@ -1,4 +1,6 @@
+import { portNumberErrors } from '#api/kube/names.ts';
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '#api/kube/types.ts';
+import { parseIpv4 } from '#lib/ipv4.ts';
 import { proxyLimits, type Backend, type Frontend, type Protocol, type ProxyState } from './types.ts';
 
 /** What Kubernetes means where a Service names no timeout: three hours. */
@@ -10,7 +12,8 @@ export function frontendsOf(service: Service, slices: readonly EndpointSlice[], 
   const clusterIp = spec?.clusterIP;
   if (!spec || !clusterIp || clusterIp === 'None' || spec.type === 'ExternalName') return [];
   const affinitySeconds = spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? defaultAffinitySeconds) : 0;
-  const outside = [...(spec.externalIPs ?? []), ...(service.status?.loadBalancer?.ingress ?? []).flatMap((i) => i.ip ?? [])];
+  const balancers = spec.type === 'LoadBalancer' ? (service.status?.loadBalancer?.ingress ?? []) : [];
+  const outside = [...(spec.externalIPs ?? []), ...balancers.flatMap(({ ip }) => ip ?? [])];
   return (spec.ports ?? []).flatMap((port) => {
     const all = backendsOf(slices, port, undefined);
     const here = backendsOf(slices, port, node);
@@ -18,9 +21,9 @@ export function frontendsOf(service: Service, slices: readonly EndpointSlice[], 
     const outer = spec.externalTrafficPolicy === 'Local' ? here : all;
     const common = { port: port.port, protocol: protocolOf(port.protocol), affinitySeconds };
     const frontends: Frontend[] = [{ ...common, address: clusterIp, backends: inner }];
-    for (const address of outside) frontends.push({ ...common, address, backends: outer });
+    for (const address of outside) frontends.push({ ...common, address, outer: true, backends: outer });
     if (port.nodePort) frontends.push({ ...common, port: port.nodePort, backends: outer });
-    return frontends.filter((f) => f.backends.length > 0);
+    return frontends.filter((f) => f.backends.length > 0 && (f.address === undefined || isIpv4(f.address)));
   });
 }
 
@@ -28,6 +31,11 @@ export function frontendsOf(service: Service, slices: readonly EndpointSlice[], 
 function backendsOf(slices: readonly EndpointSlice[], port: ServicePort, node: string | undefined): Backend[] {
   const ready = matching(slices, port, node, (conditions) => conditions?.ready !== false);
   return ready.length > 0 ? ready : matching(slices, port, node, (conditions) => conditions?.serving === true && conditions.terminating === true);
+}
+
+/** What is said here becomes the rules' text: what they cannot hold (IPv6, among others) is left out, or no Service's would be applied. */
+function isIpv4(text: string): boolean {
+  return parseIpv4(text) !== undefined;
 }
 
 /** In a stable order; on one node where `node` is given. */
@@ -40,7 +48,7 @@ function matching(slices: readonly EndpointSlice[], port: ServicePort, node: str
       for (const endpoint of slice.endpoints ?? []) {
         if (!usable(endpoint.conditions) || (node !== undefined && endpoint.nodeName !== node)) continue;
         const [address] = endpoint.addresses;
-        if (address && number) found.set(`${address}:${number}`, { address, port: number });
+        if (address && isIpv4(address) && number && portNumberErrors(number).length === 0) found.set(`${address}:${number}`, { address, port: number });
       }
     }
   }
@@ -63,9 +71,12 @@ export function stateOf(frontends: readonly Frontend[]): ProxyState {
   const remembered = new Map<string, string>();
   const nodeRemembered = new Map<string, string>();
   const itself = new Set<string>();
-  for (const frontend of frontends) {
+  // an address that somebody names for outside leads nobody away from the Service whose own it is
+  const ownFirst = [...frontends.filter(({ outer }) => !outer), ...frontends.filter(({ outer }) => outer)];
+  for (const frontend of ownFirst) {
     const { address, port, protocol } = frontend;
     const key = address === undefined ? `${protocol} . ${port}` : `${address} . ${protocol} . ${port}`;
+    if ((address === undefined ? nodePorts : services).has(key)) continue;
     const chain = `${address === undefined ? 'node_' : ''}${frontend.affinitySeconds > 0 ? 'sticky' : 'pick'}_${frontend.backends.length}`;
     (address === undefined ? nodePorts : services).set(key, chain);
     if (frontend.affinitySeconds > 0) (address === undefined ? nodeRemembered : remembered).set(key, `remember_${frontend.affinitySeconds}`);

@@ -55,3 +55,23 @@ test('where no endpoint is ready, those that still serve while they end are used
   assert.deepEqual([...stateFor(service({}), ending).backends.values()], ['10.1.0.1 . 8080']);
   assert.deepEqual([...stateFor(service({}), ending, slice('10.1.0.2')).backends.values()], ['10.1.0.2 . 8080']);
 });
+
+test('what the rules cannot hold is left out: it would keep the changes of all Services from them', () => {
+  const odd = ['fd00::1', '1.2.3.4 } ; flush ruleset ; #', '300.1.1.1', ''];
+  const spec = { type: 'LoadBalancer' as const, externalIPs: [...odd, '192.0.2.9'] };
+  const balanced = { ...service(spec), status: { loadBalancer: { ingress: odd.map((ip) => ({ ip })) } } };
+  const badPorts = { ...slice('10.1.0.2'), ports: [70_000, -1, 1.5].map((port) => ({ name: 'web', port })) } as EndpointSlice;
+  const state = stateFor(balanced, slice('10.1.0.1', ...odd), badPorts);
+  assert.deepEqual([...state.services.keys()], ['10.96.0.5 . tcp . 80', '192.0.2.9 . tcp . 80']);
+  assert.deepEqual(new Set(state.backends.values()), new Set(['10.1.0.1 . 8080']));
+});
+
+test('a Service that names another one\'s address for outside gets nothing of its traffic', () => {
+  const victim = frontendsOf(service({}), [slice('10.1.0.1', '10.1.0.2')], 'here');
+  const thief = frontendsOf(service({ clusterIP: '10.96.0.6', externalIPs: ['10.96.0.5'] }), [slice('10.1.0.66')], 'here');
+  for (const frontends of [[...victim, ...thief], [...thief, ...victim]]) {
+    const { services, backends } = stateOf(frontends);
+    assert.equal(services.get('10.96.0.5 . tcp . 80'), 'pick_2');
+    assert.deepEqual([...backends].filter(([key]) => key.startsWith('10.96.0.5')).map(([, to]) => to), ['10.1.0.1 . 8080', '10.1.0.2 . 8080']);
+  }
+});

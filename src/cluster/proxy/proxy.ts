@@ -1,4 +1,5 @@
 import type { EndpointSlice, Node, Service } from '#api/kube/types.ts';
+import { endpointSlices as slicesRef, nodes as nodesRef, services as servicesRef } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { isTrue } from '#cluster/machinery/conditions.ts';
 import { createInformers } from '#cluster/machinery/informers.ts';
@@ -57,8 +58,8 @@ class NodeProxy {
   }
 
   async start(): Promise<void> {
-    const services = this.#informers.of<Service>({ group: '', version: 'v1', resource: 'services' });
-    const slices = this.#informers.of<EndpointSlice>({ group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' });
+    const services = this.#informers.of<Service>(servicesRef);
+    const slices = this.#informers.of<EndpointSlice>(slicesRef);
     slices.addIndex('service', serviceKeys);
     const look = (key: string): void => {
       this.#dirty.add(key);
@@ -72,7 +73,7 @@ class NodeProxy {
       if (frontends.length > 0) this.#frontends.set(key, frontends);
       else this.#frontends.delete(key);
     };
-    const nodes = this.#informers.of<Node>({ group: '', version: 'v1', resource: 'nodes' });
+    const nodes = this.#informers.of<Node>(nodesRef);
     nodes.onChange(({ object, old }) => {
       if (isCutOff(object) && old && !isCutOff(old)) this.#leave(object);
     });

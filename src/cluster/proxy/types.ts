@@ -7,7 +7,7 @@
  * rules are few and the same for every Service: *maps* hold the frontends and backends, one chain for each number of
  * backends does the picking, so a change is a change of map elements, whatever the number of Services.
  *
- * Life: informers -> `desiredState` (pure) -> `planChange` from what is applied (pure; its text is the transaction) ->
+ * Life: informers -> `frontendsOf`, `stateOf` (pure) -> `changes` from what is applied (pure; its text is the transaction) ->
  * one transaction. At start the whole table is replaced. Rules outlive the daemon. A connection stays where its first packet
  * was led; what a backend has not taken when it goes is led anew, and of a node that is cut off all (`connections.ts`).
  */
@@ -22,6 +22,8 @@ export interface Backend {
 export interface Frontend {
   /** Undefined: a node port, on every address of the node. */
   address?: string;
+  /** Whether the address is not the Service's own, but one that it names (external addresses, load balancers). */
+  outer?: boolean;
   port: number;
   protocol: Protocol;
   backends: readonly Backend[];
@@ -60,6 +62,6 @@ export interface ProxyRules {
 }
 
 export const proxyLimits = {
-  /** Backends of one frontend; more are left out, and logged. */
+  /** Backends of one frontend; more are left out. */
   backends: 1000,
 } as const;

@@ -9,6 +9,7 @@ import { endpoints } from './core/endpoints.ts';
 import { namespaces } from './core/namespace.ts';
 import { nodes } from './core/node.ts';
 import { replicationControllers } from './core/replicationcontroller.ts';
+import { services } from './core/service.ts';
 import { endpointSlices } from './discovery/endpointslice.ts';
 import { clusterRoleBindings, roleBindings } from './rbac/bindings.ts';
 import { clusterRoles, roles } from './rbac/roles.ts';
@@ -127,4 +128,14 @@ test('of metadata an update keeps what the server gave', () => {
   assert.deepEqual(update.metadata, given);
   update.metadata.uid = 'other';
   assert.deepEqual(configMaps.validateUpdate(update, old).map(fieldErrorText), ['metadata.uid: Invalid value: "other": field is immutable']);
+});
+
+test('what the Service proxies of nodes go by is checked, whoever writes it', () => {
+  const slice = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', endpoints: [], ports: [{ port: 70_000 }] };
+  assert.deepEqual(errorsOf(endpointSlices, slice), ['ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive']);
+  const status = services.subresources.find(({ name }) => name === 'status');
+  assert.ok(status?.type === 'object');
+  const service = create(services, { apiVersion: 'v1', kind: 'Service', spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } });
+  const balanced = { ...service, status: { loadBalancer: { ingress: [{ ip: '192.0.2.9' }, { ip: '1.2.3.4 } ; flush ruleset' }, { hostname: 'a_b' }] } } };
+  assert.deepEqual(status.validateUpdate(balanced, service).map(({ path }) => path), ['status.loadBalancer.ingress[1].ip', 'status.loadBalancer.ingress[2].hostname']);
 });

@@ -44,7 +44,8 @@ const editOwnRules: PolicyRule[] = [
   rule([''], ['pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy', 'services/proxy'], ['get', ...read.slice(1), ...write]),
   rule([''], ['pods/eviction', 'serviceaccounts/token'], ['create']),
   rule([''], ['secrets'], [...read, ...write]),
-  rule([''], coreWorkloads, write),
+  // Endpoints lead a Service's traffic anywhere, past the rules of other namespaces (CVE-2021-25740): they are for controllers.
+  rule([''], coreWorkloads.filter((resource) => resource !== 'endpoints'), write),
   rule([''], ['serviceaccounts'], ['impersonate']),
   rule(['apps'], appsWorkloads.concat('deployments/rollback'), write),
   rule(['batch'], ['cronjobs', 'jobs'], write),

@@ -85,9 +85,21 @@ function validateAffinity(spec: ServiceSpec): FieldError[] {
   return errors;
 }
 
+/** Where a load balancer says that it is. */
+export function validateServiceStatus({ status }: Service): FieldError[] {
+  return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }, index) => {
+    const path = `status.loadBalancer.ingress[${index}]`;
+    return [
+      ...(ip === undefined || ip === '' || isIP(ip) !== 0 ? [] : [fieldError.invalid(`${path}.ip`, ip, notAddress)]),
+      ...(hostname ? dnsSubdomainErrors(hostname).map((detail) => fieldError.invalid(`${path}.hostname`, hostname, detail)) : []),
+    ];
+  });
+}
+
+const notAddress = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+
 function validateAddresses(spec: ServiceSpec): FieldError[] {
   const errors: FieldError[] = [];
-  const notAddress = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
   for (const [index, address] of (spec.clusterIPs ?? []).entries()) {
     if (address !== 'None' && isIP(address) === 0) errors.push(fieldError.invalid(`spec.clusterIPs[${index}]`, address, notAddress));
   }

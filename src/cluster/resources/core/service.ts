@@ -5,7 +5,7 @@ import { ageColumn, ageOf, column, labelsCell, nameColumn, nameOf, wideColumn } 
 import { defineResource } from '../resource.ts';
 import type { Cell } from '../types.ts';
 import { alignClusterIPs, dropTypeFields } from './service-types.ts';
-import { validateService, validateServiceUpdate } from './service-validation.ts';
+import { validateService, validateServiceStatus, validateServiceUpdate } from './service-validation.ts';
 
 const affinitySeconds = 10_800;
 /** Load balancers' addresses are cut to this many characters without `-o wide`. */
@@ -17,7 +17,7 @@ export const services = defineResource<Service>({
   shortNames: ['svc'],
   categories: ['all'],
   name: dns1035LabelErrors,
-  status: {},
+  status: { validate: validateServiceStatus },
   subresources: [{
     name: 'proxy', type: 'connect', verbs: ['create', 'delete', 'get', 'patch', 'update'],
     kind: { group: '', version: 'v1', kind: 'ServiceProxyOptions' },

@@ -1,7 +1,7 @@
 /** Endpoint slices: a part of the addresses behind a service. */
 import { isIP } from 'node:net';
 import { type FieldError, fieldError } from '#api/kube/field-errors.ts';
-import { dnsLabelErrors, dnsSubdomainErrors } from '#api/kube/names.ts';
+import { dnsLabelErrors, dnsSubdomainErrors, portNumberErrors } from '#api/kube/names.ts';
 import type { Endpoint, EndpointSlice } from '#api/kube/types.ts';
 import { ageColumn, ageOf, column, listWithMore, nameColumn, nameOf } from '../columns.ts';
 import { oneOf, protocols } from '../core/container-validation.ts';
@@ -77,6 +77,7 @@ function validatePorts(slice: EndpointSlice): FieldError[] {
     if (name !== '') errors.push(...dnsLabelErrors(name).map((detail) => fieldError.invalid(`${path}.name`, name, detail)));
     if (names.has(name)) errors.push(fieldError.duplicate(`${path}.name`, name));
     names.add(name);
+    if (port.port !== undefined) errors.push(...portNumberErrors(port.port).map((detail) => fieldError.invalid(`${path}.port`, port.port, detail)));
     return [...errors, ...oneOf(`${path}.protocol`, port.protocol, protocols)];
   });
 }
