@@ -71,8 +71,8 @@ export interface ContainerBackend {
 /** A process's streams, as a client is connected to them. The same shape as `Streams` of core/containers. */
 export interface AttachStreams {
   onOutput(handler: (stream: 'stdout' | 'stderr', data: Uint8Array) => void): void;
-  /** Called once, after the last output; at once if it ended already. */
-  onEnd(handler: () => void): void;
+  /** Called once, after the last output; at once if it ended already. `cause`: the client was cut off. */
+  onEnd(handler: (cause?: Error) => void): void;
   write(data: Uint8Array): Promise<void>;
   endInput(): void;
   /** Back-pressure on output. */

@@ -1,19 +1,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { request } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { systemClock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import { silentLogger } from '#lib/log.ts';
 import type { AttachStreams, Backends } from './backends.ts';
+import { serveDoor } from '#test/support/docker-door.ts';
 import { frame } from './frames.ts';
-import type { DockerApi } from './server.ts';
 import type { ImageInspect } from '#api/docker/images.ts';
 import { shapeImage } from './shape.ts';
 import { createDockerApi } from './server.ts';
@@ -79,19 +77,7 @@ const backends = {
   },
 } as unknown as Backends;
 
-const directory = mkdtempSync(join(tmpdir(), 'gantry-door-'));
-const socketPath = join(directory, 'docker.sock');
-let api: DockerApi;
-
-before(async () => {
-  api = createDockerApi({ backends, log: silentLogger, clock: systemClock, version: '0.0.0' });
-  await api.listen(socketPath);
-});
-
-after(async () => {
-  await api.close();
-  rmSync(directory, { recursive: true });
-});
+const socketPath = serveDoor(backends);
 
 interface Answer {
   status: number;

@@ -65,9 +65,10 @@ function forwardOutput(call: Call, output: Writable, streams: AttachStreams, opt
       if (!output.write(options.tty ? data : frame(stream, data))) streams.pause();
     });
     output.on('drain', () => streams.resume());
-    streams.onEnd(() => {
+    streams.onEnd((cause) => {
       if (!open) return;
       open = false;
+      if (cause) output.write(options.tty ? `\r\n${cause.message}\r\n` : frame('systemerr', Buffer.from(cause.message)));
       output.end(() => {
         // the connection is done: a client that keeps its half open is not waited for
         call.upgrade?.destroy();
@@ -82,5 +83,7 @@ function forwardOutput(call: Call, output: Writable, streams: AttachStreams, opt
     };
     output.on('close', gone);
     output.on('error', gone);
+    // it may have gone while the process was looked for
+    if (output.destroyed) gone();
   });
 }

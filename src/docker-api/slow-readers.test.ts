@@ -1,24 +1,19 @@
 /** Clients that do not read what they asked for: what they are sent waits or is left out, and is not gathered for them. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonMessage } from '#api/docker/common.ts';
-import { systemClock } from '#lib/clock.ts';
-import { silentLogger } from '#lib/log.ts';
-import type { AttachStreams, Backends } from './backends.ts';
-import type { DockerApi } from './server.ts';
-import { createDockerApi } from './server.ts';
+import { serveDoor } from '#test/support/docker-door.ts';
+import type { AttachStreams } from './backends.ts';
 
 const kibibyte = 1024;
 const line = Buffer.alloc(32 * kibibyte, 'x');
 const most = 2000;
 let told = 0;
 let paused = false;
+let closed = 0;
 
 /** A line, and then a turn of the loop, as from a process that prints on and on. */
 async function* lines(): AsyncGenerator<{ stream: 'stdout'; time: bigint; data: Uint8Array }> {
@@ -42,13 +37,16 @@ const streams: AttachStreams = {
   endInput: () => {},
   pause: () => (paused = true),
   resume: () => {},
-  close: () => {},
+  close: () => void closed++,
 };
 
 const backends = {
   containers: {
     logs: () => Promise.resolve({ tty: false, entries: lines() }),
-    attach: () => Promise.resolve({ tty: true, streams }),
+    attach: async (reference: string) => {
+      if (reference === 'late') await sleep(200);
+      return { tty: true, streams };
+    },
   },
   images: {
     push: async (_options: object, emit: (message: JsonMessage) => void) => {
@@ -60,21 +58,9 @@ const backends = {
       emit({ aux: { Tag: 'last' } });
     },
   },
-} as unknown as Backends;
+};
 
-const directory = mkdtempSync(join(tmpdir(), 'gantry-slow-'));
-const socketPath = join(directory, 'docker.sock');
-let api: DockerApi;
-
-before(async () => {
-  api = createDockerApi({ backends, log: silentLogger, clock: systemClock, version: '0.0.0' });
-  await api.listen(socketPath);
-});
-
-after(async () => {
-  await api.close();
-  rmSync(directory, { recursive: true });
-});
+const socketPath = serveDoor(backends);
 
 /** Asks, and then does not read. */
 function ask(target: string): Socket {
@@ -107,6 +93,16 @@ test('an attached client that does not read holds up the process’s output, not
   assert.equal(paused, true);
   assert.ok(told < most / 4, `${told} lines of ${most} were taken`);
   socket.destroy();
+});
+
+test('a client that vanishes while it is being attached is let go of', async () => {
+  const socket = connect(socketPath);
+  socket.write('POST /containers/late/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
+  await sleep(50);
+  const before = closed;
+  socket.destroy();
+  await sleep(300);
+  assert.equal(closed, before + 1);
 });
 
 test('progress that nobody reads is left out, and said to be; how it ended is told', async () => {

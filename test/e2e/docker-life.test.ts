@@ -100,7 +100,7 @@ describe('a container\'s life', { skip: whyNoDocker() }, () => {
     const { streams } = (await backend.start(Id, {})) ?? assert.fail('detached');
     let size = '';
     streams.onOutput((_stream, data) => (size += Buffer.from(data).toString()));
-    await new Promise<void>((resolve) => streams.onEnd(resolve));
+    await new Promise<void>((resolve) => streams.onEnd(() => resolve()));
     assert.equal(size.trim(), '21 43');
     const child = engine.terminal('exec', '-it', 'host', 'sh');
     const ended = finished(child);

@@ -155,8 +155,7 @@ describe('hostile clients', { skip: whyNoDaemon('docker', 'kubectl') }, () => {
     };
     await daemon.ok('docker', 'create', '--name', 'loud', 'bb', 'sh', '-c', 'yes "$(seq 1 300 | tr -d "\\n")" | head -c 30000000; echo; echo done; sleep 1000');
     const grown = await growth(pid, async () => {
-      // one attached client: conmon 2.1.6 ends, with its container, when several vanish amid its writing (docs/limits.md)
-      const clients = [await ask(docker, 'POST /containers/loud/attach?stream=1&stdout=1', 'Connection: Upgrade\r\nUpgrade: tcp\r\n')];
+      const clients = await Promise.all(Array.from({ length: 100 }, () => ask(docker, 'POST /containers/loud/attach?stream=1&stdout=1', 'Connection: Upgrade\r\nUpgrade: tcp\r\n')));
       const readers = await Promise.all(Array.from({ length: 10 }, () => [
         ask(docker, 'GET /events'),
         ask(kube, 'GET /api/v1/namespaces/default/configmaps?watch=1'),

@@ -131,7 +131,7 @@ function hostsText(hostname: string, extra: readonly string[], gateway: string |
 
 async function runToEnd(builder: BuilderOptions, id: string, request: RunRequest): Promise<number> {
   const streams = await builder.containers.attach(id);
-  const ended = new Promise<void>((resolve) => streams.onEnd(resolve));
+  const ended = new Promise<void>((resolve) => streams.onEnd(() => resolve()));
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
   streams.onOutput((stream, data) => {
     const text = decoders[stream].decode(data, { stream: true });

@@ -7,6 +7,7 @@ import type { Logger } from '#lib/log.ts';
 import type { Records } from '#core/store/records.types.ts';
 import type { CgroupLimits, CgroupUsage } from '#sys/cgroup/types.ts';
 import type { Kernel } from '#sys/types.ts';
+import { Attachments, inputOf } from './attachments.ts';
 import { bundleAt, readExit, readOomMark, readPid, writeBundle } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
 import { defaultCapabilities } from './capabilities.ts';
@@ -84,6 +85,7 @@ export class ConmonContainers implements Containers {
       cgroup: spec.cgroup ?? `${this.parts.instance}/${spec.owner}/${spec.id}`,
       capabilities: spec.privileged ? [...this.parts.host.capabilities] : [...(spec.process.capabilities ?? defaultCapabilities)],
       bootId: this.parts.bootId,
+      input: inputOf(spec),
     };
     if (spec.logPath !== undefined) record.logPath = spec.logPath;
     if (spec.logLimits !== undefined) record.logLimits = spec.logLimits;
@@ -97,7 +99,7 @@ export class ConmonContainers implements Containers {
       bundle,
       terminal: spec.process.terminal ?? false,
       stdin: spec.stdin ?? false,
-      leaveStdinOpen: !spec.stdinOnce,
+      leaveStdinOpen: inputOf(spec) === 'open',
       logPath: spec.logPath,
     });
     try {
@@ -188,7 +190,9 @@ export class ConmonContainers implements Containers {
     const entry = this.#running(id);
     if (options.all) signalAll(this.parts.kernel, entry.record.cgroup, signal);
     else if (!signalMain(this.parts.kernel, entry, signal)) throw new Fault('conflict', `container ${id} is not running`);
-    if (signal === sigkill) await this.#thaw(entry);
+    if (signal !== sigkill) return;
+    entry.attachments?.killed();
+    await this.#thaw(entry);
   }
 
   /** A frozen process takes even SIGKILL only when it thaws. A pause that is under way is waited for. */
@@ -205,6 +209,7 @@ export class ConmonContainers implements Containers {
     signalMain(this.parts.kernel, entry, options.signal);
     const killIt = (): void => {
       signalMain(this.parts.kernel, entry, sigkill);
+      entry.attachments?.killed();
       this.#thaw(entry).catch((error: unknown) => this.parts.log.error('cannot thaw a container that is killed', { id, error }));
     };
     const timer = Number.isFinite(options.timeoutMs) ? this.parts.clock.after(options.timeoutMs, killIt) : undefined;
@@ -238,6 +243,7 @@ export class ConmonContainers implements Containers {
     if (!entry) return;
     if (!entry.record.exit) {
       signalMain(this.parts.kernel, entry, sigkill);
+      entry.attachments?.killed();
       await this.#thaw(entry);
       await entry.exited.promise;
     }
@@ -262,11 +268,24 @@ export class ConmonContainers implements Containers {
   async attach(id: string): Promise<Streams> {
     const entry = this.#living(id);
     try {
-      return streamsOf(await this.parts.kernel.seqpackets.connect(entry.bundle.attachSocket));
+      return await (entry.attachments ??= this.#attachments(entry)).attach();
     } catch (error) {
       if (isFault(error, 'not-found', 'unavailable')) throw new Fault('conflict', `container ${id} is not running`, { cause: error });
       throw error;
     }
+  }
+
+  #attachments({ bundle, record, supervision }: Entry): Attachments {
+    const { kernel, clock } = this.parts;
+    const { pid, startTime } = supervision!;
+    return new Attachments({
+      connect: async () => streamsOf(await kernel.seqpackets.connect(bundle.attachSocket)),
+      input: record.input ?? 'open',
+      clock,
+      processEnded: async (signal) => {
+        if (kernel.processes.startTime(pid) === startTime) await kernel.processes.ended(pid, signal);
+      },
+    });
   }
 
   async resize(id: string, size: TerminalSize): Promise<void> {

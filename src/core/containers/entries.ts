@@ -2,6 +2,7 @@
 import { deferred } from '#lib/async.ts';
 import type { Deferred } from '#lib/async.ts';
 import { Fault } from '#lib/errors.ts';
+import type { Attachments } from './attachments.ts';
 import type { Bundle } from './bundle.ts';
 import { statusOf } from './record.ts';
 import type { ContainerRecord, Supervision } from './record.ts';
@@ -13,6 +14,8 @@ export interface Entry {
   /** Absent for one that had ended before this daemon began. */
   supervision: Supervision | undefined;
   exited: Deferred<Exit>;
+  /** From the first client on. */
+  attachments?: Attachments;
 }
 
 export class Entries {

@@ -80,7 +80,7 @@ export class FakeProcess {
         handler = given;
         for (const [stream, data] of early.splice(0)) given(stream, data);
       },
-      onEnd: (ended) => void Promise.race([this.exited, gone.promise]).then(ended),
+      onEnd: (ended) => void Promise.race([this.exited, gone.promise]).then(() => ended()),
       write: async (data) => this.#input(Buffer.from(data)),
       endInput: () => this.#inputEnd(),
       pause: () => {},

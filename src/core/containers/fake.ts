@@ -11,6 +11,7 @@ import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import { logSize, rotateLog } from '#core/logs/files.ts';
 import type { CgroupLimits, CgroupUsage } from '#sys/cgroup/types.ts';
+import { Attachments, inputOf } from './attachments.ts';
 import { FakeProcess } from './fake-process.ts';
 import type { FakePrograms } from './fake-process.ts';
 import { basicPrograms } from './fake-programs.ts';
@@ -29,6 +30,7 @@ interface Entry {
   status: ContainerStatus;
   spec: ContainerSpec;
   main: FakeProcess;
+  attachments: Attachments;
   execs: Set<FakeProcess>;
   exited: Deferred<Exit>;
 }
@@ -51,7 +53,8 @@ export class FakeContainers implements Containers {
     const main = this.#process(spec.process.args, 'create');
     const status: ContainerStatus = { id: spec.id, owner: spec.owner, state: 'created', pid: this.#pid++, createdAt: this.#clock.now(), labels: { ...spec.labels } };
     if (spec.logPath !== undefined) status.logPath = spec.logPath;
-    const entry: Entry = { status, spec, main, execs: new Set(), exited: deferred<Exit>() };
+    const attachments = new Attachments({ connect: async () => main.attach(), input: inputOf(spec), clock: this.#clock, processEnded: () => main.exited });
+    const entry: Entry = { status, spec, main, attachments, execs: new Set(), exited: deferred<Exit>() };
     main.onOutput((stream, data) => this.#log(spec, stream, data));
     void main.exited.then((code) => this.#end(entry, code));
     this.#entries.set(spec.id, entry);
@@ -144,7 +147,7 @@ export class FakeContainers implements Containers {
   }
 
   async attach(id: string): Promise<Streams> {
-    return this.#living(id).main.attach();
+    return this.#living(id).attachments.attach();
   }
 
   async resize(id: string, size: TerminalSize): Promise<void> {

@@ -1,5 +1,6 @@
 /** What is kept of a container in the store. Pids, exit codes and sockets are in the bundle, where conmon puts them. */
 import type { LogLimits } from '#core/logs/files.ts';
+import type { Input } from './attachments.ts';
 import type { ContainerStatus, Exit } from './types.ts';
 
 export interface ContainerRecord {
@@ -17,6 +18,8 @@ export interface ContainerRecord {
   capabilities: readonly string[];
   /** The boot that it belongs to: after another one nothing of it runs. */
   bootId: string;
+  /** Absent in records of before it was kept. */
+  input?: Input;
 }
 
 /** What is known of a living container beside its record. */

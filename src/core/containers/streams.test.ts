@@ -55,6 +55,25 @@ describe('containers: streams and execs', { skip }, () => {
     await bed.containers.remove('open');
   });
 
+  for (const count of [10, 100]) {
+    it(`runs on when ${count} clients that read nothing vanish at once, and serves the others`, async () => {
+      const id = `loud-${count}`;
+      await bed.containers.create(bed.spec(id, ['sh', '-c', 'yes "$(seq 1 300 | tr -d "\\n")" | head -c 4000000; echo; head -n 1; sleep 100'], { stdin: true }));
+      const reader = await bed.containers.attach(id);
+      let seen = '';
+      reader.onOutput((_, data) => (seen = (seen + data.toString()).slice(-100)));
+      const clients = await Promise.all(Array.from({ length: count }, () => bed.containers.attach(id)));
+      for (const client of clients) client.pause();
+      await bed.containers.start(id);
+      await sleep(300);
+      for (const client of clients) client.close();
+      await reader.write(Buffer.from('typed\n'));
+      while (!seen.endsWith('\ntyped\n') && !bed.containers.get(id)?.exit) await sleep(10);
+      assert.equal(bed.containers.get(id)?.state, 'running');
+      await bed.containers.remove(id);
+    });
+  }
+
   it('has a terminal of the right size, at first and later', async () => {
     const script = 'stty size; trap "stty size; exit 0" WINCH; echo ready; while :; do sleep 0.02; done';
     await bed.containers.create(bed.spec('tty', ['sh', '-c', script], { stdin: true }, { terminal: true, size: { rows: 10, columns: 40 } }));

@@ -9,6 +9,7 @@
  * Containers, their logs and exit codes outlive the daemon: `openContainers` finds them again.
  */
 import type { LogLimits } from '#core/logs/files.ts';
+import type { Fault } from '#lib/errors.ts';
 import type { CgroupLimits, CgroupUsage } from '#sys/cgroup/types.ts';
 
 export interface Containers {
@@ -31,7 +32,7 @@ export interface Containers {
   resume(id: string): Promise<void>;
   /** Kills if it runs; absent is fine. */
   remove(id: string): Promise<void>;
-  /** Connects to the main process's streams. Output from before is in the log. */
+  /** Connects to the main process's streams, as one of any number of clients (attachments.ts). Output from before is in the log. */
   attach(id: string): Promise<Streams>;
   resize(id: string, size: TerminalSize): Promise<void>;
   exec(id: string, spec: ExecSpec): Promise<ExecSession>;
@@ -103,7 +104,7 @@ export interface ContainerSpec {
   shmSize?: number;
   /** Runs a small init (tini, catatonit) as PID 1; `precondition` where the host has none. */
   init?: boolean;
-  /** Keep stdin open for attach; `stdinOnce` closes it when the first client that wrote goes. */
+  /** Keep stdin open for attach; `stdinOnce`, without a terminal, closes it when the input of one client has ended. */
   stdin?: boolean;
   stdinOnce?: boolean;
   /** conmon's k8s-file log; none where undefined. */
@@ -172,12 +173,12 @@ export interface ResourceSpec extends CgroupLimits {
 
 /** The streams of a process. With a terminal, all output is stdout. */
 export interface Streams {
-  /** Each chunk in the order that conmon passed it on. */
+  /** Each chunk in the order that conmon passed it on. Until a handler is set, output is kept, and then waits. */
   onOutput(handler: (stream: 'stdout' | 'stderr', data: Buffer) => void): void;
-  /** Called once: no more output will come. */
-  onEnd(handler: () => void): void;
+  /** Called once: no more output will come. `cause`: there would have been more, and the client was cut off. */
+  onEnd(handler: (cause?: Fault) => void): void;
   write(data: Uint8Array): Promise<void>;
-  /** Ends the process's stdin (unless it is kept open). */
+  /** No more input will come. An exec's stdin ends; of a main process see `stdinOnce`: where its stdin stays open, it is these streams that end. */
   endInput(): void;
   pause(): void;
   resume(): void;

@@ -23,7 +23,7 @@ async function* read(path: string, options: LogOptions): AsyncGenerator<LogEntry
     for await (const lines of linesOf(path, options, bell)) {
       for (const line of lines) {
         const record = parseLine(line);
-        for (const entry of record ? joiner.add(record) : []) {
+        for (const entry of record ? (options.pieces ? [record] : joiner.add(record)) : []) {
           if (options.until !== undefined && entry.time > options.until) return;
           if (wanted(entry, options)) yield entry;
         }

@@ -24,6 +24,8 @@ export interface LogOptions {
   /** Nanoseconds since the epoch, inclusive. */
   since?: bigint;
   until?: bigint;
+  /** Partial records as entries of their own, as soon as they are written: what was printed, byte for byte. */
+  pieces?: boolean;
   follow?: {
     /** Resolves when the container has exited and its log is complete. */
     ended: Promise<unknown>;

@@ -8,13 +8,17 @@ type Handler = (stream: 'stdout' | 'stderr', data: Buffer) => void;
 /** A process's streams that a test drives. */
 function process(): Streams & { say(text: string): void; end(): void; calls: string[] } {
   const calls: string[] = [];
-  let output: Handler = () => {};
+  const early: Buffer[] = [];
+  let output: Handler = (_, data) => void early.push(data);
   let ended: () => void = () => {};
   return {
     calls,
     say: (text) => output('stdout', Buffer.from(text)),
     end: () => ended(),
-    onOutput: (handler) => void (output = handler),
+    onOutput: (handler) => {
+      output = handler;
+      for (const data of early.splice(0)) handler('stdout', data);
+    },
     onEnd: (handler) => void (ended = handler),
     write: (data) => {
       calls.push(`write ${Buffer.from(data).toString()}`);
@@ -62,24 +66,43 @@ test('a session that never meets a run ends, also before anybody listens', async
   assert.deepEqual(seen, ['close', 'end']);
 });
 
-test('history comes first, as fast as the client takes it; then live output', async () => {
+test('a log is shown as fast as the client takes it, in the place of the run’s output, and to its end', async () => {
   const { session, seen, listen } = open();
   const run = process();
-  session.hold();
+  let gone: AbortSignal | undefined;
+  async function* log({ ended, signal }: { ended: Promise<unknown>; signal: AbortSignal }): AsyncGenerator<{ stream: 'stdout'; data: Buffer }> {
+    gone = signal;
+    for (const text of ['a', 'b']) yield { stream: 'stdout' as const, data: Buffer.from(text) };
+    await ended;
+    yield { stream: 'stdout' as const, data: Buffer.from('last') };
+  }
+  const shown = session.show(log);
   session.connect(run);
-  assert.deepEqual(run.calls, ['pause']);
   listen();
   session.pause();
-  async function* history(): AsyncGenerator<{ stream: 'stdout'; data: Buffer }> {
-    for (const text of ['a', 'b']) yield await Promise.resolve({ stream: 'stdout' as const, data: Buffer.from(text) });
-  }
-  const replayed = session.replay(history());
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(seen, []);
   session.resume();
-  await replayed;
+  await new Promise((resolve) => setImmediate(resolve));
+  run.say('b');
   assert.deepEqual(seen, ['a', 'b']);
-  assert.equal(run.calls.at(-1), 'resume');
+  await session.write(Buffer.from('typed'));
+  run.end();
+  await shown;
+  assert.deepEqual(seen, ['a', 'b', 'last', 'close', 'end']);
+  assert.ok(run.calls.includes('write typed'));
+  assert.equal(gone?.aborted, true);
+});
+
+test('a client that goes takes its input with it', async () => {
+  const { session, listen } = open();
+  const run = process();
+  session.connect(run);
+  listen();
+  await session.write(Buffer.from('last words'));
+  session.close();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(run.calls, ['write last words', 'close', 'end input']);
 });
 
 test('detach keys end the session and leave the process; without a terminal they are input', async () => {

@@ -4,6 +4,7 @@
  */
 import type { Streams } from '#core/containers/types.ts';
 import { deferred } from '#lib/async.ts';
+import type { Fault } from '#lib/errors.ts';
 import { DetachKeys } from './detach-keys.ts';
 
 export interface AttachSessionOptions {
@@ -20,6 +21,9 @@ export interface AttachSessionOptions {
 
 type Output = (stream: 'stdout' | 'stderr', data: Uint8Array) => void;
 
+/** Gives what a container printed and prints, until it has `ended`. */
+export type ReadLog = (follow: { ended: Promise<unknown>; signal: AbortSignal }) => AsyncIterable<{ stream: 'stdout' | 'stderr'; data: Uint8Array }>;
+
 export class AttachSession {
   readonly #options: AttachSessionOptions;
   readonly #connected = deferred<Streams | undefined>();
@@ -27,11 +31,12 @@ export class AttachSession {
   #streams: Streams | undefined;
   #output: Output | undefined;
   #early: Parameters<Output>[] = [];
-  #end: (() => void) | undefined;
+  #end: ((cause?: Fault) => void) | undefined;
   #ended = false;
+  #cause: Fault | undefined;
   #paused = false;
-  /** History is shown first: live output waits. */
-  #held = false;
+  /** The output comes from the log; `over` is the end of the run. */
+  #log: { over: () => void; gone: AbortController } | undefined;
   #wake: (() => void)[] = [];
   #input: Promise<void> = Promise.resolve();
 
@@ -51,10 +56,15 @@ export class AttachSession {
       return;
     }
     this.#streams = streams;
-    if (this.#paused || this.#held) streams.pause();
-    streams.onOutput((stream, data) => this.deliver(stream, data));
-    streams.onEnd(() => this.finish());
+    if (this.#log) streams.onOutput(() => {});
+    else if (this.#paused) streams.pause();
+    this.#listen();
+    streams.onEnd((cause) => this.finish(cause));
     this.#connected.resolve(streams);
+  }
+
+  #listen(): void {
+    if (this.#output && !this.#log) this.#streams?.onOutput((stream, data) => this.deliver(stream, data));
   }
 
   /** Output for the client; kept until it listens. */
@@ -64,49 +74,59 @@ export class AttachSession {
     else this.#early.push([stream, data]);
   }
 
-  /** Shows what was printed before, as fast as the client takes it, then lets live output follow. */
-  async replay(entries: AsyncIterable<{ stream: 'stdout' | 'stderr'; data: Uint8Array }>): Promise<void> {
+  /**
+   * Shows a log, as fast as the client takes it, in the place of the process's own output: so nothing is shown twice or left out
+   * between what was printed before and what comes. With it the session ends.
+   */
+  async show(read: ReadLog): Promise<void> {
+    const over = deferred<void>();
+    const gone = new AbortController();
+    this.#log = { over: () => over.resolve(), gone };
     try {
-      for await (const { stream, data } of entries) {
+      for await (const { stream, data } of read({ ended: over.promise, signal: gone.signal })) {
         while ((this.#paused || !this.#output) && !this.#ended) await new Promise<void>((resolve) => this.#wake.push(resolve));
         if (this.#ended) return;
         this.deliver(stream, data);
       }
     } finally {
-      this.#held = false;
-      if (!this.#paused) this.#streams?.resume();
+      this.#finish(undefined);
+      this.#streams?.close();
     }
   }
 
-  /** Live output waits until `replay` is through. */
-  hold(): void {
-    this.#held = true;
-    this.#streams?.pause();
+  /** No output will come any more. With a cause there would have been more. */
+  finish(cause?: Fault): void {
+    if (this.#log) this.#log.over();
+    else this.#finish(cause);
   }
 
-  #wakeAll(): void {
-    for (const wake of this.#wake.splice(0)) wake();
+  #finish(cause: Fault | undefined): void {
+    if (!this.#over()) return;
+    this.#cause = cause;
+    if (this.#output) this.#end?.(cause);
   }
 
-  /** No output will come any more. */
-  finish(): void {
-    if (this.#ended) return;
+  /** False where it was over before. */
+  #over(): boolean {
+    if (this.#ended) return false;
     this.#ended = true;
-    this.#wakeAll();
+    this.#log?.gone.abort();
+    for (const wake of this.#wake.splice(0)) wake();
     this.#connected.resolve(undefined);
     this.#options.onClose();
-    if (this.#output) this.#end?.();
+    return true;
   }
 
   onOutput(handler: Output): void {
     this.#output = handler;
     for (const [stream, data] of this.#early.splice(0)) handler(stream, data);
-    this.#wakeAll();
+    for (const wake of this.#wake.splice(0)) wake();
+    this.#listen();
   }
 
-  onEnd(handler: () => void): void {
+  onEnd(handler: (cause?: Fault) => void): void {
     this.#end = handler;
-    if (this.#ended) handler();
+    if (this.#ended) handler(this.#cause);
   }
 
   /** In order; waits for the run, and for the process to take it. */
@@ -123,7 +143,7 @@ export class AttachSession {
     if (streams && forward.length > 0) await streams.write(forward);
     if (!detached) return;
     this.#options.onDetach();
-    this.finish();
+    this.#finish(undefined);
     this.#streams?.close();
   }
 
@@ -135,22 +155,19 @@ export class AttachSession {
 
   pause(): void {
     this.#paused = true;
-    this.#streams?.pause();
+    if (!this.#log) this.#streams?.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    if (!this.#held) this.#streams?.resume();
-    this.#wakeAll();
+    this.#streams?.resume();
+    for (const wake of this.#wake.splice(0)) wake();
   }
 
-  /** The client went away; the process stays. */
+  /** The client went away, and with it its input; the process stays. */
   close(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#wakeAll();
-    this.#connected.resolve(undefined);
+    if (!this.#over()) return;
+    if (this.#streams) this.endInput();
     this.#streams?.close();
-    this.#options.onClose();
   }
 }

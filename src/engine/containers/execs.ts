@@ -172,7 +172,7 @@ export class Execs {
       timedOut = true;
       session.kill(sigkill).catch(() => {});
     });
-    const ended = new Promise<void>((resolve) => session.streams?.onEnd(resolve));
+    const ended = new Promise<void>((resolve) => session.streams?.onEnd(() => resolve()));
     const { code } = await session.exited;
     timer.cancel();
     if (!timedOut) await ended;
@@ -185,7 +185,7 @@ export class Execs {
 function connectExec(streams: AttachSession, session: ExecSession, source: NonNullable<ExecSession['streams']>): void {
   streams.connect({
     onOutput: (handler) => source.onOutput(handler),
-    onEnd: (handler) => source.onEnd(() => void session.exited.then(handler, handler)),
+    onEnd: (handler) => source.onEnd(() => void session.exited.then(() => handler(), () => handler())),
     write: (data) => source.write(data),
     endInput: () => source.endInput(),
     pause: () => source.pause(),

@@ -33,11 +33,10 @@ export async function attach(context: ContainerContext, reference: string, optio
     if (now.state.status === 'paused') throw new Fault('conflict', `container ${now.id} is paused, unpause the container before attach`);
     if (now.state.status === 'restarting') throw new Fault('conflict', `container ${now.id} is restarting, wait until the container is running`);
     emitContainer(context, now, 'attach');
-    if (options.logs) streams.hold();
+    if (options.logs) void show(context, now, streams, options.stream);
     if (options.stream) live.sessions.add(streams);
     if (options.stream && isAlive(now)) await connectSession(context, now.id, streams).catch((error: unknown) => endIfOver(context, now.id, streams, error));
-    if (options.logs) void replay(context, now, streams, options.stream);
-    else if (!options.stream) streams.finish();
+    if (!options.logs && !options.stream) streams.finish();
   });
   return { tty, streams };
 }
@@ -48,16 +47,18 @@ function endIfOver(context: ContainerContext, id: string, streams: AttachSession
   streams.finish();
 }
 
-/** What was printed before this moment; what comes after it comes live. */
-async function replay(context: ContainerContext, record: ContainerRecord, streams: AttachSession, stays: boolean): Promise<void> {
+/** What was printed, and with `goesOn` what is printed until the end of the run. Without a log, live output alone. */
+async function show(context: ContainerContext, record: ContainerRecord, streams: AttachSession, goesOn: boolean): Promise<void> {
   const path = logPathOf(context, record);
-  const until = BigInt(context.clock.now()) * 1_000_000n;
-  try {
-    if (path !== undefined) await streams.replay(context.logs.read(path, { until }));
-  } catch (error) {
-    context.log.warn('cannot replay the log to a client', { id: record.id, error });
+  if (path === undefined) {
+    if (!goesOn) streams.finish();
+    return;
   }
-  if (!stays) streams.finish();
+  try {
+    await streams.show((follow) => context.logs.read(path, { pieces: true, ...(goesOn ? { follow } : {}) }));
+  } catch (error) {
+    context.log.warn('cannot show the log to a client', { id: record.id, error });
+  }
 }
 
 export function logs(context: ContainerContext, reference: string, options: LogsOptions, signal: AbortSignal): { tty: boolean; entries: AsyncIterable<LogEntry> } {

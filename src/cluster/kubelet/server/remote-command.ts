@@ -57,10 +57,10 @@ export interface Joined {
   resize(size: TerminalSize): Promise<void>;
 }
 
-/** Joins both until the process's output ends or the client goes. Resolves with who went first. */
+/** Joins both until the process's output ends or the client goes. Resolves with who went first; rejects where the client is cut off. */
 export function join(channels: RemoteChannels, joined: Joined): Promise<'process' | 'client'> {
   const { streams } = joined;
-  const { promise, resolve } = Promise.withResolvers<'process' | 'client'>();
+  const { promise, resolve, reject } = Promise.withResolvers<'process' | 'client'>();
   let pending = Promise.resolve();
   streams.onOutput((stream, data) => {
     if (!joined[stream]) return;
@@ -70,7 +70,7 @@ export function join(channels: RemoteChannels, joined: Joined): Promise<'process
       () => {},
     );
   });
-  streams.onEnd(() => void pending.then(() => resolve('process')));
+  streams.onEnd((cause) => void (cause ? reject(cause) : pending.then(() => resolve('process'))));
   if (joined.stdin) {
     channels.onInput((data) => {
       channels.pauseInput();
@@ -119,6 +119,8 @@ export async function serveAttach(channels: RemoteChannels, begin: () => Promise
   try {
     const joined = await begin();
     const first = await join(channels, joined);
+    // with the client its input is gone
+    if (joined.stdin) joined.streams.endInput();
     joined.streams.close();
     if (first === 'process') channels.status(exitStatus(0));
   } catch (error) {
