@@ -16,6 +16,7 @@ import { openEngineDoor } from './engine.ts';
 import { lockRoot } from './lock.ts';
 import { component } from './names.ts';
 import { askNodes, openGround, openNodes, openSights } from './nodes/open.ts';
+import { giveBackAtRest } from './rest.ts';
 import { openRuntime, type Surroundings } from './runtime.ts';
 import { statusOf } from './status.ts';
 
@@ -60,10 +61,12 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
   const status = () => statusOf({ config, startedAt, engine: engine.engine, file, client: cluster.api.localClient(component('status')), runtime, kernel, nodes });
   const control = await serveControl(file.control, { status, nodes: (request) => askNodes(nodes, request) });
   writeDaemonFile(config.root, file);
+  const rest = giveBackAtRest(kernel.memory, systemClock);
   log.info('ready', { docker: file.docker, api: file.apiUrl });
   return {
     file,
     async stop() {
+      rest.cancel();
       rmSync(join(config.root, 'run', 'daemon.json'), { force: true });
       await control.close();
       await engine.close();

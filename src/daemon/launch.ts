@@ -9,9 +9,10 @@ import type { Child, Processes } from '#sys/process/types.ts';
 
 /**
  * What keeps a process that mostly waits small: the young generation of V8's heap, in MiB, which by default keeps four times
- * as much after a busy moment; and the C library's arenas, one for each thread that allocates. docs/performance.md has figures.
+ * as much after a busy moment; the collector, so that memory can be given back (rest.ts); and the C library's arenas, one for each
+ * thread that allocates. docs/performance.md has figures.
  */
-const heapFlags = ['--max-semi-space-size=4'];
+const heapFlags = ['--max-semi-space-size=4', '--expose-gc'];
 const heapEnvironment = { MALLOC_ARENA_MAX: '2' };
 
 /** Milliseconds that a start may take: a first start on a slow machine makes certificates and pins namespaces. */

@@ -5,6 +5,8 @@ import type { FakeConntrack } from './conntrack/fake.ts';
 import { fakeConntrack } from './conntrack/fake.ts';
 import type { FakeFiles } from './fs/fake.ts';
 import { fakeFiles } from './fs/fake.ts';
+import type { FakeMemory } from './memory/fake.ts';
+import { fakeMemory } from './memory/fake.ts';
 import type { FakeMounts } from './mount/fake.ts';
 import { fakeMounts } from './mount/fake.ts';
 import type { FakeNetlinks } from './netlink/fake.ts';
@@ -32,6 +34,7 @@ export interface FakeKernel extends Kernel {
   processes: FakeProcesses;
   seqpackets: FakeSeqPackets;
   files: FakeFiles;
+  memory: FakeMemory;
 }
 
 export interface FakeKernelOptions {
@@ -54,5 +57,5 @@ export function fakeKernel(options: FakeKernelOptions = {}): FakeKernel {
   const conntrack = fakeConntrack(exists);
   const processes = fakeProcesses(options.programs, options.clock);
   const cgroups = fakeCgroups({ version: options.cgroupVersion, kill: (pid) => processes.kill(pid, 9), alive: (pid) => processes.alive(pid) });
-  return { mounts: fakeMounts(), namespaces, netlinks, nft, conntrack, sockets: fakeSockets(), cgroups, processes, seqpackets: fakeSeqPackets(), files: fakeFiles() };
+  return { mounts: fakeMounts(), namespaces, netlinks, nft, conntrack, sockets: fakeSockets(), cgroups, processes, seqpackets: fakeSeqPackets(), files: fakeFiles(), memory: fakeMemory() };
 }

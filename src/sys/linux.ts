@@ -4,6 +4,7 @@ import { linuxCgroups } from './cgroup/linux.ts';
 import { linuxConntrack } from './conntrack/linux.ts';
 import { sharedPoller } from './epoll/poller.ts';
 import { linuxFiles } from './fs/linux.ts';
+import { linuxMemory } from './memory/linux.ts';
 import { linuxMounts } from './mount/linux.ts';
 import { linuxNetlinks } from './netlink/linux.ts';
 import { linuxNamespaces } from './netns/linux.ts';
@@ -29,5 +30,6 @@ export function linuxKernel(options: { clock?: Clock } = {}): Kernel {
     processes: linuxProcesses(poller, clock),
     seqpackets: linuxSeqPackets(poller, clock),
     files: linuxFiles(),
+    memory: linuxMemory(),
   };
 }

@@ -10,6 +10,7 @@
 import type { Cgroups } from './cgroup/types.ts';
 import type { Conntrack } from './conntrack/types.ts';
 import type { Files } from './fs/types.ts';
+import type { Memory } from './memory/types.ts';
 import type { Mounts } from './mount/types.ts';
 import type { Netlinks } from './netlink/types.ts';
 import type { NetNamespaces } from './netns/types.ts';
@@ -30,4 +31,5 @@ export interface Kernel {
   processes: Processes;
   seqpackets: SeqPackets;
   files: Files;
+  memory: Memory;
 }

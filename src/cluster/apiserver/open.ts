@@ -81,7 +81,7 @@ export async function openServer(options: OpenOptions): Promise<OpenServer> {
     await caches.stop();
     throw error;
   }
-  const compaction = startCompaction(store, clock, log);
+  const compaction = startCompaction({ store, caches, clock, log });
   const stop = new AbortController();
   return {
     server,

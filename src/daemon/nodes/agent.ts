@@ -10,6 +10,7 @@ import { lockRoot } from '../lock.ts';
 import { logWriter } from '../log-file.ts';
 import { openNode, remoteClients } from '../node.ts';
 import { runInBackground } from '../process.ts';
+import { giveBackAtRest } from '../rest.ts';
 import { openRuntime, type Surroundings } from '../runtime.ts';
 import { agentLog, readJoin, writeAgent } from './files.ts';
 import { agentPeers } from './images.ts';
@@ -58,10 +59,12 @@ async function startAgent(root: string, file: JoinFile, log: Logger, stage: (tex
     gateway: file.gateway,
     signal: stopping.signal,
   });
+  const rest = giveBackAtRest(kernel.memory, systemClock);
   log.info('ready', { node: file.name, address: file.address });
   return {
     ready,
     async stop() {
+      rest.cancel();
       stopping.abort();
       await node.stop();
       await runtime.close();

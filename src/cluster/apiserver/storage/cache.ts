@@ -1,14 +1,10 @@
 import type { KubeObject } from '#api/kube/types.ts';
 import { Fault } from '#lib/errors.ts';
 import { expired } from '../status.ts';
+import { History } from './history.ts';
 import type { CachedObject } from './object.ts';
 import type { CacheEvent } from './watcher.ts';
 import { Watcher } from './watcher.ts';
-
-/** Changes that a cache remembers, for watches that begin at a revision of the past. */
-export const watchHistoryEvents = 4096;
-/** So many more are let in before the oldest are dropped together. */
-const historySlack = 1024;
 
 export interface CacheOptions {
   /** All keys of this cache begin with it; ends with a slash. */
@@ -25,10 +21,8 @@ export class ObjectCache {
   #objects = new Map<string, CachedObject>();
   #keys: string[] = [];
   #indexes = new Map<string, Map<string, Set<string>>>();
-  #history: CacheEvent[] = [];
+  #history = new History(0);
   #watchers = new Set<Watcher>();
-  /** Changes above this revision are all in the history. */
-  #knownSince = 0;
   #lastChange = 0;
 
   constructor(options: CacheOptions) {
@@ -42,8 +36,7 @@ export class ObjectCache {
     this.#keys = objects.map((o) => o.key).sort(compare);
     this.#indexes = new Map(this.#options.indexed.map((field) => [field, new Map<string, Set<string>>()]));
     for (const object of objects) this.#index(object, 'add');
-    this.#history = [];
-    this.#knownSince = revision;
+    this.#history = new History(revision);
     this.#lastChange = revision;
     for (const watcher of this.#watchers) watcher.end(new Fault('expired', 'the server read its store anew; list again and watch from there'));
     this.#watchers.clear();
@@ -99,11 +92,17 @@ export class ObjectCache {
    * Throws `expired` where they are no longer remembered.
    */
   watch(after: number, matches: (object: CachedObject) => boolean): Watcher {
-    if (after < this.#knownSince) throw expired(`too old resource version: ${after} (${this.#knownSince})`);
+    const { since } = this.#history;
+    if (after < since) throw expired(`too old resource version: ${after} (${since})`);
     const watcher = new Watcher(after, matches);
-    for (const event of this.#history.slice(firstAfter(this.#history, after))) watcher.push(event);
+    for (const event of this.#history.after(after)) watcher.push(event);
     this.#watchers.add(watcher);
     return watcher;
+  }
+
+  /** Forgets the changes up to `revision`: watches begin later. */
+  forget(revision: number): void {
+    this.#history.forget(revision);
   }
 
   unwatch(watcher: Watcher): void {
@@ -118,10 +117,6 @@ export class ObjectCache {
   #publish(event: CacheEvent): void {
     this.#lastChange = event.revision;
     this.#history.push(event);
-    if (this.#history.length > watchHistoryEvents + historySlack) {
-      const dropped = this.#history.splice(0, this.#history.length - watchHistoryEvents);
-      this.#knownSince = dropped.at(-1)?.revision ?? this.#knownSince;
-    }
     for (const watcher of this.#watchers) watcher.push(event);
   }
 
@@ -151,10 +146,4 @@ function lowerBound(keys: readonly string[], key: string): number {
     else high = middle;
   }
   return low;
-}
-
-function firstAfter(events: readonly CacheEvent[], revision: number): number {
-  let i = events.length;
-  while (i > 0 && (events[i - 1] as CacheEvent).revision > revision) i--;
-  return i;
 }

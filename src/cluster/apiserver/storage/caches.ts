@@ -52,6 +52,11 @@ export class Caches {
     this.#feed = this.#follow();
   }
 
+  /** Forgets the changes up to `revision`, as a compaction of the store does. */
+  forget(revision: number): void {
+    for (const cache of this.#byFolder.values()) cache.forget(revision);
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort();
     for (const cache of this.#byFolder.values()) cache.endWatches();

@@ -14,6 +14,7 @@ export class CachedObject {
   /** Bytes as stored; 0 where it never was. */
   readonly size: number;
   #forms = new Map<string, Buffer>();
+  #framed: { type: EventType; bytes: Buffer } | undefined;
   #fields: Readonly<Record<string, string>> | undefined;
 
   constructor(key: string, revision: number, object: KubeObject, size = 0) {
@@ -27,9 +28,20 @@ export class CachedObject {
     return this.form('json', () => JSON.stringify(this.object));
   }
 
-  /** A line of a JSON watch stream. */
+  /** A line of a JSON watch stream. It is kept for the last `type` asked for, and the object's own bytes are then a part of it. */
   frame(type: EventType): Buffer {
-    return this.form(`frame ${type}`, () => Buffer.concat([Buffer.from(`{"type":"${type}","object":`), this.json(), Buffer.from('}\n')]));
+    if (this.#framed?.type === type) return this.#framed.bytes;
+    const head = `{"type":"${type}","object":`;
+    const bytes = ownBytes(Buffer.concat([Buffer.from(head), this.json(), Buffer.from('}\n')]));
+    this.#forms.set('json', bytes.subarray(head.length, -2));
+    this.#framed = { type, bytes };
+    return bytes;
+  }
+
+  /** Lets go of all bytes: who asks again has them made anew. For what is superseded, which hardly anybody asks for. */
+  forgetBytes(): void {
+    this.#forms.clear();
+    this.#framed = undefined;
   }
 
   /** The bytes of the form `name`, by `make` where nobody has asked before. */
@@ -40,6 +52,10 @@ export class CachedObject {
       this.#forms.set(name, bytes);
     }
     return bytes;
+  }
+
+  get holdsBytes(): boolean {
+    return this.#framed !== undefined || this.#forms.size > 0;
   }
 
   /** Values for field selectors, by `read` where nobody has asked before. */
