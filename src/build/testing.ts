@@ -90,6 +90,7 @@ export async function openBuildBed(): Promise<BuildBed> {
     async end() {
       for (const { id } of containers.list()) await containers.remove(id);
       await containers.close();
+      await sandboxes.close();
       await snapshots.close();
       await kernel.cgroups.remove(instance);
       kernel.mounts.unmountTree(directory);

@@ -93,6 +93,7 @@ export async function openRuntime(around: Surroundings, options: { engine: boole
     logs: createLogs(),
     async close() {
       await containers.close();
+      await sandboxes.close();
       await networks.close();
       await snapshots.close();
       await store.close();

@@ -1,7 +1,7 @@
 /** Joins the engine's parts, and finds what ran on when the daemon comes back. */
 import { mkdirSync } from 'node:fs';
 import type { ContainerEvent } from '#core/containers/types.ts';
-import { forEachLimit } from '#lib/async.ts';
+import { Aftermath, forEachLimit } from '#lib/async.ts';
 import { isFault } from '#lib/errors.ts';
 import { ArchivesBackend } from './archives/backend.ts';
 import { ContainersBackend } from './containers/backend.ts';
@@ -47,7 +47,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const set = new ContainerSet(await options.openRecords<ContainerRecord>('docker-containers', ['name', 'imageId', 'config', 'hostConfig', 'endpoints', 'mounts', 'state']));
   const identity = await options.openRecords<{ id: string; uuid: string }>('docker-identity');
   const { uuid } = identity.get('engine') ?? (await identity.put({ id: 'engine', uuid: options.random.uuid() }));
-  const context: ContainerContext = { ...options, log, set, events, rootfs: new Rootfs(options.snapshots) };
+  const context: ContainerContext = { ...options, log, set, events, rootfs: new Rootfs(options.snapshots), removals: new Aftermath() };
   const execs = new Execs(context);
   const health = new HealthMonitor(context, execs);
   const lifecycle = new Lifecycle(context, health);
@@ -72,7 +72,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         set.live(record.id).cancelRestart();
         set.live(record.id).endRun();
       }
-      return Promise.resolve();
+      return context.removals.allOver();
     },
   };
 }

@@ -30,6 +30,32 @@ export class KeyedMutex {
   }
 }
 
+/** Work that is left when its caller has its answer, by what it is on. Whoever needs it to be over waits for that. */
+export class Aftermath {
+  readonly #going = new Map<string, Promise<void>>();
+
+  /** Begins `task`, after what is going on for `key`; `failed` is told of its error. */
+  begin(key: string, task: () => Promise<void>, failed: (error: unknown) => void): void {
+    const going: Promise<void> = this.over(key)
+      .then(task)
+      .catch(failed)
+      .finally(() => {
+        if (this.#going.get(key) === going) this.#going.delete(key);
+      });
+    this.#going.set(key, going);
+  }
+
+  /** Resolves when nothing goes on for `key`. */
+  async over(key: string): Promise<void> {
+    await this.#going.get(key);
+  }
+
+  /** Resolves when all that has begun is over. */
+  async allOver(): Promise<void> {
+    await Promise.all(this.#going.values());
+  }
+}
+
 /** Runs at most `limit` tasks at a time, the others waiting in order. */
 export class Semaphore {
   #free: number;

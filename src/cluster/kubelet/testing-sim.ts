@@ -97,6 +97,7 @@ export async function openSimNode(): Promise<SimNode> {
     pod: (name) => api.objects.get(`pods/default/${name}`) as Pod | undefined,
     async end() {
       await kubelet.stop();
+      await core.sandboxes.close();
       rmSync(directory, { recursive: true, force: true });
     },
   };

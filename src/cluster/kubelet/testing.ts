@@ -245,6 +245,7 @@ export async function openNodeBed(): Promise<NodeBed> {
   const closeNetworks = async (): Promise<void> => {
     for (const network of networks.list()) if (network.name === 'pods') await networks.remove(network.id);
     await networks.close();
+    await core.sandboxes.close();
     for (const table of bed.kernel.nft.tables()) if (table.endsWith(`gantry_${networkInstance}`)) bed.kernel.nft.run(`delete table ${table}`);
     removeLinks(bed.kernel, `gb${networkInstance}`);
     await bed.end();

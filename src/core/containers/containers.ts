@@ -1,6 +1,7 @@
 /** Containers under conmon: the life cycle. Calls that change one container's state are serial; waiting is not. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { KeyedMutex } from '#lib/async.ts';
+import { Aftermath, KeyedMutex } from '#lib/async.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
@@ -25,7 +26,7 @@ import { endUnseen, signalAll, signalMain } from './signals.ts';
 import { FilterCache } from './seccomp/cache.ts';
 import { buildConfig } from './spec/build.ts';
 import type { SpecHost } from './spec/host.ts';
-import type { ContainerEvent, Containers, ContainerSpec, ContainerStatus, ExecSession, ExecSpec, Exit, Streams, TerminalSize } from './types.ts';
+import type { ContainerEvent, Containers, CreateOptions, ContainerSpec, ContainerStatus, ExecSession, ExecSpec, Exit, Streams, TerminalSize } from './types.ts';
 
 /** What the parts of this room share. */
 export interface ContainerParts {
@@ -46,6 +47,7 @@ export class ConmonContainers implements Containers {
   readonly entries = new Entries();
   readonly #mutex = new KeyedMutex();
   readonly #filters: FilterCache;
+  readonly #removals = new Aftermath();
   readonly closing = new AbortController();
 
   constructor(parts: ContainerParts) {
@@ -53,7 +55,7 @@ export class ConmonContainers implements Containers {
     this.#filters = new FilterCache(parts.paths);
   }
 
-  create(spec: ContainerSpec): Promise<ContainerStatus> {
+  create(spec: ContainerSpec, options: CreateOptions = {}): Promise<ContainerStatus> {
     return this.#mutex.run(spec.id, async () => {
       if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(spec.id)) throw new Fault('invalid', `invalid container id ${JSON.stringify(spec.id)}`);
       if (this.entries.get(spec.id)) throw new Fault('already-exists', `container ${spec.id} already exists`);
@@ -61,9 +63,10 @@ export class ConmonContainers implements Containers {
       const bundle = this.bundleOf(spec.id);
       const config = buildConfig(spec, record.cgroup, this.parts.host);
       const filterKey = this.#filters.apply(config);
-      await this.parts.kernel.files.removeTree(bundle.directory);
+      await this.#removals.over(spec.id);
+      if (existsSync(bundle.directory)) await this.parts.kernel.files.removeTree(bundle.directory);
       writeBundle(bundle, config);
-      const [spawned, stored] = await Promise.allSettled([this.#spawn(spec, bundle), this.parts.records.put(record)]);
+      const [spawned, stored] = await Promise.allSettled([this.#spawn(spec, bundle, options), this.parts.records.put(record)]);
       if (spawned.status === 'rejected' || stored.status === 'rejected') {
         await this.destroy(record, bundle);
         throw spawned.status === 'rejected' ? spawned.reason : (stored as PromiseRejectedResult).reason;
@@ -92,7 +95,7 @@ export class ConmonContainers implements Containers {
     return record;
   }
 
-  async #spawn(spec: ContainerSpec, bundle: Bundle): Promise<Supervision> {
+  async #spawn(spec: ContainerSpec, bundle: Bundle, { onMaking }: CreateOptions): Promise<Supervision> {
     const { kernel, paths } = this.parts;
     const conmon = spawnConmon(kernel.processes, paths, {
       id: spec.id,
@@ -104,6 +107,7 @@ export class ConmonContainers implements Containers {
     });
     try {
       conmon.proceed();
+      onMaking?.();
       await conmon.forked;
       const line = await conmon.sync.next();
       if (line === undefined) throw new Fault('internal', `container ${spec.id}: conmon ended early: ${conmon.errors()}`);
@@ -255,14 +259,19 @@ export class ConmonContainers implements Containers {
     });
   }
 
-  /** Takes away whatever there is of a container. */
+  /** Takes away whatever there is of a container; its files after that, for which nobody waits. */
   async destroy(record: Pick<ContainerRecord, 'id' | 'cgroup' | 'exit'>, bundle: Bundle): Promise<void> {
-    const { kernel, runtime, records } = this.parts;
+    const { kernel, runtime, records, paths, log } = this.parts;
     // Of one that ended, and left no process behind, the runtime has nothing but the files that go below.
     if (!record.exit || kernel.cgroups.processes(record.cgroup).length > 0) await runtime.delete(record.id);
     if (kernel.cgroups.exists(record.cgroup)) await kernel.cgroups.remove(record.cgroup);
-    await Promise.all([bundle.directory, join(this.parts.paths.runtimeRoot, record.id)].map((path) => kernel.files.removeTree(path)));
     await records.delete(record.id);
+    const files = async (): Promise<void> => {
+      // the bundle last: without a record it tells the next start of both
+      await kernel.files.removeTree(join(paths.runtimeRoot, record.id));
+      await kernel.files.removeTree(bundle.directory);
+    };
+    this.#removals.begin(record.id, files, (error) => log.warn('the files of a removed container stay until the next start', { id: record.id, error }));
   }
 
   async attach(id: string): Promise<Streams> {
@@ -317,7 +326,7 @@ export class ConmonContainers implements Containers {
 
   close(): Promise<void> {
     this.closing.abort();
-    return Promise.resolve();
+    return this.#removals.allOver();
   }
 
   bundleOf(id: string): Bundle {

@@ -5,7 +5,7 @@
  * Life: `create` writes the bundle (OCI spec) and has conmon run the runtime's `create`: the process exists
  * and waits (*created*); clients may attach so that no output is lost. `start` lets it go (*running*). When it
  * ends, conmon writes the exit file (*exited*); `wait` resolves, the observer is told. `remove` deletes the
- * runtime's state and the bundle, not the log nor the snapshot: those are the caller's.
+ * runtime's state and the bundle (their files a moment after its answer), not the log nor the snapshot: those are the caller's.
  * Containers, their logs and exit codes outlive the daemon: `openContainers` finds them again.
  */
 import type { LogLimits } from '#core/logs/files.ts';
@@ -18,7 +18,7 @@ export interface Containers {
    * cannot run (messages keep the words that clients look for: "executable file not found", "permission
    * denied", "no such file or directory"), `already-exists`, `internal`.
    */
-  create(spec: ContainerSpec): Promise<ContainerStatus>;
+  create(spec: ContainerSpec, options?: CreateOptions): Promise<ContainerStatus>;
   start(id: string): Promise<ContainerStatus>;
   get(id: string): ContainerStatus | undefined;
   list(filter?: { owner?: string }): readonly ContainerStatus[];
@@ -43,6 +43,11 @@ export interface Containers {
   /** Told of each change of state, in order, for each container, also of those that changed while nobody looked. */
   observe(observer: (event: ContainerEvent) => void): () => void;
   close(): Promise<void>;
+}
+
+export interface CreateOptions {
+  /** Called when the runtime is at work: the time to do what needs this thread and not the process, which takes longer to make. */
+  onMaking?: () => void;
 }
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'exited';

@@ -1,7 +1,7 @@
 /** Sandboxes as files below a root: `<root>/<id>/{net,ipc,uts}` pinned namespaces, `shm` a tmpfs. */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { KeyedMutex } from '#lib/async.ts';
+import { Aftermath, KeyedMutex } from '#lib/async.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
@@ -37,6 +37,7 @@ class PinnedSandboxes implements Sandboxes {
   readonly #options: SandboxesOptions;
   readonly #records: Records<SandboxRecord>;
   readonly #mutex = new KeyedMutex();
+  readonly #removals = new Aftermath();
 
   constructor(options: SandboxesOptions, records: Records<SandboxRecord>) {
     this.#options = options;
@@ -63,6 +64,7 @@ class PinnedSandboxes implements Sandboxes {
         shmPath: spec.namespaces.includes('ipc') ? join(directory, 'shm') : undefined,
         spec,
       };
+      await this.#removals.over(spec.id);
       try {
         this.#make(record);
         return shown(await this.#records.put(record));
@@ -97,7 +99,8 @@ class PinnedSandboxes implements Sandboxes {
   async #unmake(id: string): Promise<void> {
     const { files, namespaces, mounts } = this.#options.kernel;
     const directory = join(this.#options.root, id);
-    await Promise.all(['net', 'ipc', 'uts'].map((kind) => namespaces.unpinAside(join(directory, kind))));
+    // one after another: nobody waits, and the pool has few threads
+    for (const kind of ['net', 'ipc', 'uts']) await namespaces.unpinAside(join(directory, kind));
     try {
       await mounts.unmountAside(join(directory, 'shm'), { detach: true });
     } catch (error) {
@@ -119,9 +122,15 @@ class PinnedSandboxes implements Sandboxes {
   remove(id: string): Promise<void> {
     return this.#mutex.run(id, async () => {
       if (!this.#records.get(id)) return;
-      await this.#unmake(id);
       await this.#records.delete(id);
+      const failed = (error: unknown): void => this.#options.log.warn('the namespaces of a removed sandbox stay until the next start', { id, error });
+      // unmounting waits for the kernel, and nobody waits for that: a directory without a record tells the next start of it
+      this.#removals.begin(id, () => this.#unmake(id), failed);
     });
+  }
+
+  close(): Promise<void> {
+    return this.#removals.allOver();
   }
 
   async recover(): Promise<void> {

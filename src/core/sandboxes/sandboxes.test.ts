@@ -22,6 +22,7 @@ describe('sandboxes', { skip: whyNoContainers() }, () => {
   });
   after(async () => {
     for (const { id } of sandboxes.list()) await sandboxes.remove(id);
+    await sandboxes.close();
     await bed.end();
   });
 
@@ -65,10 +66,24 @@ describe('sandboxes', { skip: whyNoContainers() }, () => {
     assert.equal(existsSync(join(root, 'stray')), false);
   });
 
+  it('is made again at once under the name of one that is going', async () => {
+    const spec = { id: 'again', owner: 'x', namespaces: ['net', 'ipc'] as const };
+    const first = await sandboxes.create(spec);
+    const before = statSync(first.netPath!).ino;
+    await sandboxes.remove('again');
+    const second = await sandboxes.create(spec);
+    assert.equal(second.netPath, first.netPath);
+    assert.notEqual(statSync(second.netPath!).ino, before);
+    assert.ok(bed.kernel.namespaces.isPinned(second.netPath!));
+    assert.ok(bed.kernel.mounts.list().some((entry) => entry.target === second.shmPath));
+    await sandboxes.remove('again');
+  });
+
   it('leaves nothing', async () => {
     await sandboxes.remove('pod');
     await sandboxes.remove('pod');
     assert.equal(sandboxes.get('pod'), undefined);
+    await sandboxes.close();
     assert.deepEqual(readdirSync(root), []);
     assert.equal(bed.kernel.mounts.list().some((entry) => entry.target.startsWith(root)), false);
   });

@@ -8,8 +8,10 @@ export interface Sandboxes {
   create(spec: SandboxSpec): Promise<Sandbox>;
   get(id: string): Sandbox | undefined;
   list(filter?: { owner?: string }): readonly Sandbox[];
-  /** Unpins all; absent is fine. */
+  /** Unpins all, a moment after its answer; absent is fine. */
   remove(id: string): Promise<void>;
+  /** Waits for what is being unpinned; sandboxes stay. */
+  close(): Promise<void>;
 }
 
 export interface SandboxSpec {

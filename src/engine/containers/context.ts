@@ -1,5 +1,6 @@
 /** What the parts of the containers' room share. */
 import { join } from 'node:path';
+import type { Aftermath } from '#lib/async.ts';
 import type { EventLog } from '../events/log.ts';
 import type { EngineOptions } from '../types.ts';
 import type { ContainerRecord } from './record.ts';
@@ -10,6 +11,8 @@ export interface ContainerContext extends EngineOptions {
   set: ContainerSet;
   events: EventLog;
   rootfs: Rootfs;
+  /** What is left to do of removals, by the container's id. */
+  removals: Aftermath;
 }
 
 /** Whose the engine's containers and sandboxes are in core. */

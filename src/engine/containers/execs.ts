@@ -83,16 +83,17 @@ export class Execs {
       onClose: () => {},
     });
     emitContainer(this.#context, record, `exec_start: ${(exec.request.Cmd ?? []).join(' ')}`, { execID: id });
-    try {
-      await this.#launch(record, exec, attach ? streams : undefined);
-    } catch (error) {
+    const launched = this.#launch(record, exec, attach ? streams : undefined).catch((error: unknown) => {
       exec.exitCode = exitCodeOf(error);
       emitContainer(this.#context, record, 'exec_die', { execID: id, exitCode: String(exec.exitCode) });
       if (!attach) throw error;
       streams.deliver(exec.request.AttachStdout ? 'stdout' : 'stderr', Buffer.from(`${asFault(error).message}\r\n`));
       streams.finish();
-    }
-    return attach ? { tty, streams } : undefined;
+    });
+    // who is attached has the streams at once, and makes ready for them while the process is made
+    if (attach) return { tty, streams };
+    await launched;
+    return undefined;
   }
 
   async #launch(record: ContainerRecord, exec: Exec, streams: AttachSession | undefined): Promise<void> {

@@ -15,7 +15,7 @@ export async function removeLocked(context: ContainerContext, record: ContainerR
   await forget(context, record);
 }
 
-/** All of it but the record, which stays until the rest is gone. */
+/** All of it but its directory and its record, which stay until the rest is gone: both tell the next start of what is left. */
 export async function removeFiles(context: ContainerContext, record: ContainerRecord, options: RemovalOptions): Promise<void> {
   const { set, containers, snapshots, volumes, rootfs, log } = context;
   set.live(record.id).cancelRestart();
@@ -23,7 +23,7 @@ export async function removeFiles(context: ContainerContext, record: ContainerRe
   try {
     await containers.remove(record.id);
     rootfs.forget(record.id);
-    await Promise.all([snapshots.remove(record.id), rm(directoryOf(context, record.id), { recursive: true, force: true })]);
+    await snapshots.remove(record.id);
     for (const mount of record.mounts) {
       if (mount.volume === undefined) continue;
       await volumes.release(mount.volume, record.id);
@@ -36,13 +36,15 @@ export async function removeFiles(context: ContainerContext, record: ContainerRe
   }
 }
 
-/** The record goes, and whoever waited for that is told. */
+/** The record goes, and whoever waited for that is told; then its directory, for which nobody waits. */
 export async function forget(context: ContainerContext, record: ContainerRecord): Promise<void> {
   const live = context.set.live(record.id);
   await context.set.delete(record.id);
   emitContainer(context, record, 'destroy');
   live.endRun();
   live.removed({ StatusCode: record.state.exitCode });
+  const directory = (): Promise<void> => rm(directoryOf(context, record.id), { recursive: true, force: true });
+  context.removals.begin(record.id, directory, (error) => context.log.warn('the directory of a removed container stays until the next start', { id: record.id, error }));
 }
 
 /** One that another container took up meanwhile stays. */

@@ -1,6 +1,7 @@
 /** One run of a container: made ready and let go, or taken back. Called with the container's lock held. */
 import { etcMounts, writeEtcFiles } from './etc-files.ts';
 import type { AttachSession } from './attach-session.ts';
+import { deferred } from '#lib/async.ts';
 import { Fault, asFault, isFault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
@@ -26,8 +27,11 @@ export async function beginRun(context: ContainerContext, record: ContainerRecor
     const spec = await runSpec(context, record, { rootfs: root, network: namespace, etcMounts: etcMounts(directory), held });
     await containers.remove(record.id);
     undo.push(() => containers.remove(record.id));
-    // side by side: making the process takes longer than connecting its network
-    const [created, joined] = await Promise.allSettled([containers.create(spec), joinNetworks(context, record, plan, namespace)]);
+    const making = deferred<void>();
+    const creating = containers.create(spec, { onMaking: () => making.resolve() });
+    // connecting its network keeps this thread, and is over before the process is made: it is begun second
+    const joining = Promise.race([making.promise, creating]).then(() => joinNetworks(context, record, plan, namespace));
+    const [created, joined] = await Promise.allSettled([creating, joining]);
     if (created.status === 'rejected') throw created.reason;
     if (joined.status === 'rejected') throw joined.reason;
     checkMounts(context, created.value.pid ?? 0, held);

@@ -2,7 +2,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { KeyedMutex } from '#lib/async.ts';
+import { Aftermath, KeyedMutex } from '#lib/async.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import { writeTar } from '#lib/tar/write.ts';
 import type { Logger } from '#lib/log.ts';
@@ -52,7 +52,7 @@ export class OverlaySnapshots implements Snapshots {
   /** Layers whose records are being deleted. */
   readonly #leaving = new Set<ChainId>();
   /** Removals whose record is gone and whose files are going. */
-  readonly #going = new Set<Promise<void>>();
+  readonly #removals = new Aftermath();
 
   constructor(parts: OverlayParts) {
     this.#parts = parts;
@@ -197,20 +197,16 @@ export class OverlaySnapshots implements Snapshots {
       const record = active.get(key);
       if (!record) return;
       await active.delete(key);
-      const going = this.#discard(record).finally(() => this.#going.delete(going));
-      this.#going.add(going);
+      const failed = (error: unknown): void => this.#parts.log.warn('the files of a removed snapshot stay until the next start', { id: record.id, error });
+      this.#removals.begin(record.dir, () => this.#discard(record), failed);
     });
   }
 
   /** Unmounting waits for the disk, and nobody waits for that: the next start removes what this leaves. */
   async #discard(record: ActiveRecord): Promise<void> {
-    const { places, log } = this.#parts;
-    try {
-      await this.#unmount(record, true);
-      await places.discard(join(places.root, 'active', record.dir));
-    } catch (error) {
-      log.warn('the files of a removed snapshot stay until the next start', { id: record.id, error });
-    }
+    const { places } = this.#parts;
+    await this.#unmount(record, true);
+    await places.discard(join(places.root, 'active', record.dir));
   }
 
   async changes(key: string): Promise<SnapshotChange[]> {
@@ -276,7 +272,7 @@ export class OverlaySnapshots implements Snapshots {
 
   /** Ends the unpack threads; mounts stay. */
   async close(): Promise<void> {
-    await Promise.all(this.#going);
+    await this.#removals.allOver();
     await this.#parts.pool.close();
   }
 
