@@ -54,6 +54,7 @@ export class SimDaemon {
   #killOpening: (() => void) | undefined;
   #wanted = false;
   #starting = false;
+  #compaction = Promise.withResolvers<void>();
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -73,6 +74,19 @@ export class SimDaemon {
   store(): Store {
     if (!this.#running) throw new Fault('unavailable', 'the store is not open');
     return this.#running.store;
+  }
+
+  /** Resolves when the history of the store is cut off next. */
+  compaction(): Promise<void> {
+    return this.#compaction.promise;
+  }
+
+  /** Cuts off the history of the store. */
+  async compact(): Promise<void> {
+    const store = this.store();
+    await store.compact(store.revision());
+    this.#compaction.resolve();
+    this.#compaction = Promise.withResolvers<void>();
   }
 
   /** Starts it, trying again until it runs or is not wanted any more. */
@@ -149,7 +163,7 @@ export class SimDaemon {
     const never = new Promise<never>(() => {});
     const clientOf = (name: string, hear?: (ref: ResourceRef, revision: number) => void): KubeClient => {
       const client = orderedWatches(open.localClient({ name: `system:${name}`, groups: ['system:masters'] }), this.#options.say);
-      return faultyClient({ server: () => ({ client, died: never }), clock, chance, faults, remote: false, told: hear });
+      return faultyClient({ server: () => ({ client, died: never }), compaction: () => this.compaction(), clock, chance, faults, remote: false, told: hear });
     };
     history.decisions.restart();
     const controllers = clientOf('kube-controller-manager', (ref, revision) => history.told(ref.resource, revision));

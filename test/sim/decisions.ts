@@ -28,6 +28,8 @@ export class Decisions {
   /** States that the garbage collector asked to delete, and to take finalizers from: of all controllers it alone says which state it means. */
   readonly #collected = new Set<string>();
   readonly #finished = new Set<string>();
+  /** Uids of pods that a set asked to delete, or that were to leave their node. */
+  readonly #givenUp = new Set<string>();
   #toldOfPods = 0;
 
   constructor(clock: Clock) {
@@ -54,6 +56,11 @@ export class Decisions {
     return this.#collected.has(stateOf(metadata));
   }
 
+  /** Whether a set gave the pod up. */
+  isGivenUp({ metadata: { uid = '' } }: Pick<KubeObject, 'metadata'>): boolean {
+    return this.#givenUp.has(uid);
+  }
+
   /** Whether it asked to take a finalizer from just this state. */
   isFinished({ metadata }: Pick<KubeObject, 'metadata'>): boolean {
     return this.#finished.has(stateOf(metadata));
@@ -78,7 +85,9 @@ export class Decisions {
         return this.#during(deployment ?? set, () => client.patch(ref, name, patch, more));
       },
       delete: (ref, name, more) => {
-        if (more?.preconditions?.resourceVersion !== undefined) this.#collected.add(stateOf(more.preconditions));
+        const { preconditions: { uid, resourceVersion } = {}, gracePeriodSeconds, propagationPolicy } = more ?? {};
+        if (resourceVersion !== undefined) this.#collected.add(stateOf({ uid, resourceVersion }));
+        else if (uid !== undefined && gracePeriodSeconds === undefined && propagationPolicy === undefined) this.#givenUp.add(uid);
         return client.delete(ref, name, more);
       },
       request: (...call) => client.request(...call),

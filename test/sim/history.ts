@@ -39,7 +39,7 @@ export class History {
     this.#startedAt = monotonicMs(clock);
     this.decisions = new Decisions(clock);
     const say = (problem: string): void => this.#problem(problem);
-    this.#rollouts = new Rollouts(this.decisions, say);
+    this.#rollouts = new Rollouts(this.decisions, clock, faults, say);
     this.#ownership = new Ownership(this.decisions, say);
     this.#rooms = new Rooms(say);
     this.#heartbeats = new Heartbeats(clock, faults, say);

@@ -1,6 +1,6 @@
 import type { Lease, Node, Pod, PodStatus } from '#api/kube/types.ts';
 import type { Clock } from '#lib/clock.ts';
-import { isoSeconds, isoTime } from '#lib/clock.ts';
+import { isoSeconds, isoTime, monotonicMs } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import { leases, nodes, pods } from '#client/kube/resources.ts';
@@ -9,6 +9,8 @@ import { conditionOf, isTrue, withCondition } from '#cluster/machinery/condition
 import { runController } from '#cluster/machinery/controller.ts';
 import { sameJson } from '#cluster/machinery/equal.ts';
 import { createInformer } from '#cluster/machinery/informer.ts';
+import { parse } from '#cluster/machinery/requests.ts';
+import { shortageOf, wasTaken } from '#cluster/kubelet/pod/refuse.ts';
 import { isFinishedPod } from '#cluster/machinery/pods.ts';
 import { WorkQueue } from '#cluster/machinery/queue.ts';
 import type { Informer } from '#cluster/machinery/types.ts';
@@ -33,14 +35,19 @@ export interface NodeOptions {
   name: string;
   /** Makes its pods' addresses its own. */
   number: number;
+  cpu: string;
   clock: Clock;
   log: Logger;
   chance: Chance;
   faults: Faults;
   server: () => Served | undefined;
+  compaction: () => Promise<void>;
 }
 
-/** What runs on the machine, whether or not its kubelet does. Times are of the world's clock. */
+/** The cpu of a machine in a healed world: there is room for all. */
+const enough = '64';
+
+/** What runs on the machine, whether or not its kubelet does. Times are of the world's clock, and never jump. */
 interface Workload {
   ip: string;
   readyAt: number;
@@ -57,10 +64,13 @@ export class SimNode {
   readonly #workloads = new Map<string, Workload>();
   #process: { clock: ProcessClock; stop: AbortController } | undefined;
   #addresses = 0;
+  #cpu: string;
+  #reportedAt = -Infinity;
 
   constructor(options: NodeOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#cpu = options.cpu;
   }
 
   get running(): boolean {
@@ -70,18 +80,24 @@ export class SimNode {
   /** Starts the kubelet. It finds again what it left. */
   start(): void {
     if (this.#process) return;
-    const { server, chance, faults, log } = this.#options;
+    const { server, compaction, chance, faults, log } = this.#options;
+    this.#reportedAt = -Infinity;
     const clock = new ProcessClock(this.#options.clock);
     const stop = new AbortController();
     this.#process = { clock, stop };
-    const client = faultyClient({ server, clock, chance, faults, remote: true });
+    const client = faultyClient({ server, compaction, clock, chance, faults, remote: true });
     void this.#live(client, clock, log);
     this.#follow(client, clock, stop.signal);
   }
 
+  /** Has room for all from now on. */
+  grow(): void {
+    this.#cpu = enough;
+  }
+
   /** What has not gone wrong by now will not. */
   calm(): void {
-    for (const workload of this.#workloads.values()) if ((workload.trouble?.from ?? 0) > this.#options.clock.now()) delete workload.trouble;
+    for (const workload of this.#workloads.values()) if ((workload.trouble?.from ?? 0) > monotonicMs(this.#options.clock)) delete workload.trouble;
   }
 
   /** The kubelet is gone, or cut off; what it started runs on. */
@@ -127,18 +143,21 @@ export class SimNode {
     try {
       const { status } = await client.get<Node>(nodes, this.name);
       const known = conditionOf(status?.conditions, 'Ready');
-      const age = known?.lastHeartbeatTime === undefined ? Infinity : clock.now() - Date.parse(known.lastHeartbeatTime);
-      if (known?.status === 'True' && age < statusMs) return;
+      if (known?.status === 'True' && monotonicMs(clock) - this.#reportedAt < statusMs && status?.allocatable?.['cpu'] === this.#cpu) return;
       const conditions = withCondition(status?.conditions, ready, now);
-      await client.patch(nodes, this.name, { type: 'strategic', body: { status: { conditions } } }, { subresource: 'status' });
+      await client.patch(nodes, this.name, { type: 'strategic', body: { status: { conditions, capacity: this.#room, allocatable: this.#room } } }, { subresource: 'status' });
+      this.#reportedAt = monotonicMs(clock);
     } catch (error) {
       if (!isFault(error, 'not-found')) throw error;
-      const room = { cpu: '4', memory: '8Gi', pods: '110' };
-      const status = { capacity: room, allocatable: room, conditions: [{ ...ready, lastTransitionTime: now }] };
+      const status = { capacity: this.#room, allocatable: this.#room, conditions: [{ ...ready, lastTransitionTime: now }] };
       await client.create<Node>(nodes, {
         apiVersion: 'v1', kind: 'Node', metadata: { name: this.name, labels: { 'kubernetes.io/hostname': this.name } }, spec: {}, status,
       });
     }
+  }
+
+  get #room(): { cpu: string; memory: string; pods: string } {
+    return { cpu: this.#cpu, memory: '8Gi', pods: '110' };
   }
 
   #follow(client: KubeClient, clock: ProcessClock, signal: AbortSignal): void {
@@ -157,7 +176,7 @@ export class SimNode {
     const pod = informer.get(key);
     if (!pod) return undefined;
     const { uid = '', name = '', namespace, deletionTimestamp } = pod.metadata;
-    const now = clock.now();
+    const now = monotonicMs(clock);
     const workload = this.#workloads.get(uid);
     if (deletionTimestamp !== undefined) {
       if (workload && workload.endsAt === undefined) workload.endsAt = now + this.#options.chance.between(0, Math.min(3000, (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000));
@@ -168,16 +187,22 @@ export class SimNode {
       return undefined;
     }
     if (isFinishedPod(pod)) return undefined;
-    const own = workload ?? this.#begin(uid, pod, now);
-    const status = statusOf(pod, own, now);
+    const shortage = workload || wasTaken(pod) ? undefined : shortageOf(pod, this.#taken(informer), parse(this.#room));
+    const own = workload ?? (shortage ? undefined : this.#begin(uid, pod, now));
+    const status = own ? statusOf(pod, own, now, isoSeconds(clock.now())) : { ...pod.status, phase: 'Failed', reason: shortage?.reason, message: shortage?.message };
     if (!sameJson(status, pod.status)) {
       await client.patch(pods, name, { type: 'merge', body: { metadata: { uid }, status } }, { namespace, subresource: 'status' }).catch((error: unknown) => {
         // Another pod has the name by now; what became of this one the informer will tell.
         if (!isFault(error, 'not-found', 'conflict')) throw error;
       });
     }
-    const next = [own.readyAt, own.trouble?.from, own.trouble?.until].filter((at) => at !== undefined && at > now) as number[];
+    const next = [own?.readyAt, own?.trouble?.from, own?.trouble?.until].filter((at) => at !== undefined && at > now) as number[];
     return next.length > 0 && status.phase !== 'Failed' ? Math.min(...next) - now : undefined;
+  }
+
+  /** Pods that have their room here. */
+  #taken(informer: Informer<Pod>): Pod[] {
+    return informer.list().filter((pod) => this.#workloads.has(pod.metadata.uid ?? '') || wasTaken(pod));
   }
 
   #begin(uid: string, pod: Pod, now: number): Workload {
@@ -193,16 +218,16 @@ export class SimNode {
   }
 }
 
-function statusOf(pod: Pod, { ip, readyAt, trouble }: Workload, now: number): PodStatus {
+function statusOf(pod: Pod, { ip, readyAt, trouble }: Workload, now: number, time: string): PodStatus {
   const troubled = trouble !== undefined && now >= trouble.from && (trouble.until === undefined || now < trouble.until);
   const failed = troubled && trouble.until === undefined;
   const ready = now >= readyAt && !troubled;
   const before = pod.status?.conditions ?? [];
   const same = isTrue(before, 'Ready') === ready && conditionOf(before, 'Ready') !== undefined;
-  const conditions = same ? before : withCondition(before, { type: 'Ready', status: ready ? 'True' : 'False' }, isoSeconds(now));
+  const conditions = same ? before : withCondition(before, { type: 'Ready', status: ready ? 'True' : 'False' }, time);
   return {
     ...pod.status, conditions, podIP: ip, podIPs: [{ ip }], hostIP: '192.0.2.9',
     phase: failed ? 'Failed' : now >= readyAt ? 'Running' : 'Pending',
-    startTime: pod.status?.startTime ?? isoSeconds(now),
+    startTime: pod.status?.startTime ?? time,
   };
 }

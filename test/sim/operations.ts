@@ -3,7 +3,7 @@
  * runs; an operation names objects by small numbers (`deployment d1 of namespace b`), so that it means something
  * whatever happened before it, and can be left out without changing the others.
  */
-import type { Deployment, PodTemplateSpec, ReplicaSet, ReplicationController, Service } from '#api/kube/types.ts';
+import type { Deployment, Pod, PodTemplateSpec, ReplicaSet, ReplicationController, Service } from '#api/kube/types.ts';
 import { Chance } from './chance.ts';
 import { brokenImage } from './node.ts';
 
@@ -32,7 +32,7 @@ interface Of {
 }
 
 export type Operation = At & (
-  | (Of & { do: 'create'; kind: Workload; replicas: number; image: string; strategy: object | undefined; minReadySeconds: number; paused: boolean })
+  | (Of & { do: 'create'; kind: Workload; replicas: number; image: string; cpu: string; strategy: object | undefined; minReadySeconds: number; paused: boolean })
   | (Of & { do: 'scale'; kind: Workload; replicas: number })
   | (Of & { do: 'delete'; kind: Workload; policy: Policy })
   | (Of & { do: 'roll-out'; image: string })
@@ -49,6 +49,8 @@ export type Operation = At & (
   | (Of & { do: 'delete-owned'; policy: Policy })
   /** A finalizer, until the world is healed. */
   | (Of & { do: 'hold'; kind: 'deployments' | 'configmaps' })
+  /** With a node that somebody chose by hand, or none. */
+  | (Of & { do: 'create-pod'; app: string; cpu: string; node: string | undefined })
   | { do: 'delete-pod'; namespace: string; which: number; graceSeconds: number | undefined }
   | { do: 'relabel-pod'; namespace: string; which: number; app: string }
   | { do: 'create-namespace' | 'delete-namespace'; namespace: string }
@@ -58,17 +60,19 @@ export type Operation = At & (
   | { do: 'cordon' | 'uncordon' | 'drain'; node: string }
   | { do: 'kill-daemon' | 'restart-daemon'; forMs: number }
   | { do: 'compact' }
+  | { do: 'jump-clock'; byMs: number }
 );
 
 /** How often each is done, relative to the others. */
 const weights: Record<Operation['do'], number> = {
   create: 16, scale: 12, delete: 7, 'roll-out': 12, undo: 4, pause: 3, 'set-strategy': 3, storm: 3, 'create-service': 5, select: 3, retype: 2,
   'create-owned': 5, 'add-owners': 2, 'delete-owned': 3, hold: 1, 'delete-service': 2, 'delete-pod': 5, 'relabel-pod': 3, 'create-namespace': 3, 'delete-namespace': 2, 'lose-node': 4, 'remove-node': 2,
-  'join-node': 2, cordon: 2, uncordon: 2, drain: 2, 'kill-daemon': 3, 'restart-daemon': 2, compact: 1,
+  'join-node': 2, cordon: 2, uncordon: 2, drain: 2, 'kill-daemon': 3, 'restart-daemon': 2, compact: 2, 'create-pod': 4, 'jump-clock': 3,
 };
 
 /** Longest pauses between two operations, in milliseconds: of them each world has one. */
 const longestPausesMs = [600, 3000, 8000] as const;
+const longestJumpMs = 3_600_000;
 const shortestPlan = 10;
 const longestPlan = 45;
 
@@ -132,7 +136,7 @@ function draw(what: Operation['do'], chance: Chance, known: Known): object {
   const owners = Array.from({ length: chance.between(1, 2) }, () => chance.pick(['k0', 'k1', 'k2', 'k3', 'k4', 'd0', 'd1']));
   switch (what) {
     case 'create':
-      return { do: what, ...workload(), replicas: chance.between(0, 6), image, strategy: chance.happens(0.5) ? drawStrategy(chance) : undefined, minReadySeconds: chance.pick([0, 0, 3]), paused: chance.happens(0.05) };
+      return { do: what, ...workload(), replicas: chance.between(0, 6), image, cpu: chance.pick(['100m', '100m', '300m']), strategy: chance.happens(0.5) ? drawStrategy(chance) : undefined, minReadySeconds: chance.pick([0, 0, 3]), paused: chance.happens(0.05) };
     case 'scale':
       return { do: what, ...workload(), replicas: chance.between(0, 8) };
     case 'delete':
@@ -183,6 +187,10 @@ function draw(what: Operation['do'], chance: Chance, known: Known): object {
       return { do: what, forMs };
     case 'compact':
       return { do: what };
+    case 'create-pod':
+      return { do: what, namespace, name: `p${chance.between(0, 5)}`, app: chance.pick(['alone', 'r0', 'c0']), cpu: chance.pick(['100m', '500m', '2']), node: chance.happens(0.7) ? node : undefined };
+    case 'jump-clock':
+      return { do: what, byMs: chance.pick([-1, 1]) * chance.pick([1000, 45_000, 600_000, longestJumpMs]) };
   }
 }
 
@@ -193,16 +201,21 @@ function drawStrategy(chance: Chance): object {
   return { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } };
 }
 
-function templateOf(app: string, image: string): PodTemplateSpec {
-  return { metadata: { labels: { app } }, spec: { containers: [{ name: 'main', image, ports: [{ containerPort: 8080 }], resources: { requests: { cpu: '100m' } } }] } };
+function templateOf(app: string, image: string, cpu: string) {
+  return { metadata: { labels: { app } }, spec: { containers: [{ name: 'main', image, ports: [{ containerPort: 8080 }], resources: { requests: { cpu } } }] } } satisfies PodTemplateSpec;
+}
+
+export function podOf({ namespace, name, app, cpu, node }: Operation & { do: 'create-pod' }): Pod {
+  const { metadata, spec } = templateOf(app, 'web:1', cpu);
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, name, namespace }, spec: { ...spec, ...(node !== undefined && { nodeName: node }) } };
 }
 
 export type Created = Deployment | ReplicaSet | ReplicationController;
 
 export function manifestOf(operation: Operation & { do: 'create' }): Created {
-  const { kind, namespace, name, replicas, image, strategy, minReadySeconds, paused } = operation;
+  const { kind, namespace, name, replicas, image, cpu, strategy, minReadySeconds, paused } = operation;
   const metadata = { name, namespace };
-  const template = templateOf(name, image);
+  const template = templateOf(name, image, cpu);
   const selector = { matchLabels: { app: name } };
   if (kind === 'replicationcontrollers') return { apiVersion: 'v1', kind: 'ReplicationController', metadata, spec: { replicas, minReadySeconds, selector: { app: name }, template } };
   if (kind === 'replicasets') return { apiVersion: 'apps/v1', kind: 'ReplicaSet', metadata, spec: { replicas, minReadySeconds, selector, template } };

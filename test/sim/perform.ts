@@ -4,7 +4,7 @@ import { controllerOf } from '#cluster/machinery/owners.ts';
 import * as refs from '#client/kube/resources.ts';
 import type { KubeClient, ResourceRef } from '#client/kube/types.ts';
 import type { Operation } from './operations.ts';
-import { manifestOf, serviceOf, typeFields } from './operations.ts';
+import { manifestOf, podOf, serviceOf, typeFields } from './operations.ts';
 
 /** What operations can do besides requests. */
 export interface Machines {
@@ -14,6 +14,8 @@ export interface Machines {
   killDaemon(forMs: number): void;
   restartDaemon(forMs: number): void;
   compact(): Promise<void>;
+  /** Sets the time of day. */
+  jumpClock(byMs: number): void;
   /** Waits for so many milliseconds. */
   wait(ms: number): Promise<void>;
 }
@@ -63,6 +65,9 @@ export async function perform(operation: Operation, client: KubeClient, machines
     case 'delete-service':
       await client.delete(refs.services, operation.name, { namespace: operation.namespace });
       return 'deleted';
+    case 'create-pod':
+      await client.create(refs.pods, podOf(operation));
+      return 'created';
     case 'delete-pod':
     case 'relabel-pod':
       return onPod(client, operation);
@@ -104,6 +109,9 @@ async function onMachine(operation: Operation, client: KubeClient, machines: Mac
     case 'compact':
       await machines.compact();
       return 'compacted';
+    case 'jump-clock':
+      machines.jumpClock(operation.byMs);
+      return 'jumped';
     default:
       throw new Error(`assertion failed: nobody performs ${operation.do}`);
   }

@@ -1,12 +1,17 @@
 import type { Deployment, Pod, ReplicaSet, ReplicationController } from '#api/kube/types.ts';
+import { monotonicMs } from '#lib/clock.ts';
+import type { Clock } from '#lib/clock.ts';
 import { controllerOf } from '#cluster/machinery/owners.ts';
 import { isActivePod, isFinishedPod, isReadyPod } from '#cluster/machinery/pods.ts';
 import type { Decisions } from './decisions.ts';
+import type { Faults } from './faults.ts';
 import { Versions } from './versions.ts';
 
 const desiredAnnotation = 'deployment.kubernetes.io/desired-replicas';
 /** The longest that one row of requests takes, in milliseconds: they are slow, and are made again. */
 const longestDecisionMs = 5 * 60_000;
+/** What a scaled deployment gives up goes within this, in milliseconds. */
+const scalingMs = 10_000;
 
 type Sized = ReplicaSet | ReplicationController;
 
@@ -16,6 +21,7 @@ interface Bounds {
   least: number;
   recreates: boolean;
   paused: boolean;
+  minReadySeconds: number;
 }
 
 interface Size {
@@ -26,7 +32,11 @@ interface Size {
 /** Sizes, availability and the pods themselves, judged by what the controllers had been told when they decided. */
 export class Rollouts {
   readonly #decisions: Decisions;
+  readonly #clock: Clock;
+  readonly #isPrompt: boolean;
   readonly #say: (problem: string) => void;
+  /** When a deployment last gave up pods for being scaled. */
+  readonly #scaled = new Map<string, number>();
   readonly #bounds = new Versions<Bounds>(longestDecisionMs);
   readonly #sizes = new Versions<Size>(longestDecisionMs);
   /** By uid. */
@@ -34,8 +44,10 @@ export class Rollouts {
   /** By the uid of their controller, and by key. */
   readonly #podsOf = new Map<string, Map<string, { pod: Pod; created: number }>>();
 
-  constructor(decisions: Decisions, say: (problem: string) => void) {
+  constructor(decisions: Decisions, clock: Clock, faults: Faults, say: (problem: string) => void) {
     this.#decisions = decisions;
+    this.#clock = clock;
+    this.#isPrompt = isPrompt(faults);
     this.#say = say;
   }
 
@@ -66,6 +78,7 @@ export class Rollouts {
   onPod(key: string, pod: Pod | undefined, before: Pod | undefined, revision: number): void {
     const created = this.#podsOf.get(ownerOf(before))?.get(key)?.created ?? revision;
     this.#podsOf.get(ownerOf(before))?.delete(key);
+    if (before && isActivePod(before) && isReadyPod(before) && !(pod && isActivePod(pod))) this.#onServingLost(key, before);
     if (!pod) return;
     const owner = ownerOf(pod);
     const owned = this.#podsOf.get(owner) ?? new Map<string, { pod: Pod; created: number }>();
@@ -107,7 +120,10 @@ export class Rollouts {
     const bounds = this.#bounds.since(deployment, decision.since);
     // A deployment that is scaled itself, or that stands still, keeps its proportions and not its availability.
     const scaled = before.metadata.annotations?.[desiredAnnotation] !== set.metadata.annotations?.[desiredAnnotation];
-    if (scaled || bounds.some(({ paused }) => paused)) return;
+    if (scaled || bounds.some(({ paused }) => paused)) {
+      this.#scaled.set(deployment, monotonicMs(this.#clock));
+      return;
+    }
     const told = (uid: string | undefined): number[] => this.#sizes.since(uid ?? '', decision.since).map(({ available }) => available);
     const size = sizeOf(set);
     if (Math.min(...told(set.metadata.uid)) <= size) return;
@@ -116,22 +132,35 @@ export class Rollouts {
     if (available < least) this.#say(`${key} shrank from ${sizeOf(before)} to ${size}: ${available} pods stay available where ${least} must`);
   }
 
-  /** Pods of the deployment's sets that serve. */
-  ready(deployment: string): number {
-    const pods = this.#setsOf(deployment).flatMap((set) => [...(this.#podsOf.get(set.metadata.uid ?? '')?.values() ?? [])]);
-    return pods.filter(({ pod }) => isActivePod(pod) && isReadyPod(pod)).length;
+  /**
+   * Where nothing is told late, the pods that a set gives up are not those that must serve.
+   * @param pod as it was
+   */
+  #onServingLost(key: string, pod: Pod): void {
+    const set = this.#sets.get(ownerOf(pod));
+    const deployment = set && controllerOf(set)?.uid;
+    if (deployment === undefined || !this.#isPrompt || !this.#decisions.isGivenUp(pod)) return;
+    const now = monotonicMs(this.#clock);
+    const bounds = this.#bounds.since(deployment, now);
+    if (now - (this.#scaled.get(deployment) ?? -Infinity) < scalingMs || bounds.some(({ paused, minReadySeconds }) => paused || minReadySeconds > 0)) return;
+    const pods = this.#setsOf(deployment).flatMap((one) => [...(this.#podsOf.get(one.metadata.uid ?? '')?.entries() ?? [])]);
+    const left = pods.filter(([name, { pod: other }]) => name !== key && isActivePod(other) && isReadyPod(other)).length;
+    const least = Math.min(...bounds.map((one) => one.least));
+    if (left === least - 1) this.#say(`pod ${key} was given up: ${left} ready pods are left where ${least} must be`);
   }
 }
 
+/** Whether everybody is told everything at once. */
+const isPrompt = ({ store, request, watch }: Faults): boolean => [...Object.values(store), ...Object.values(request), ...Object.values(watch)].every((share) => share === 0);
 const sizeOf = (set: Sized): number => set.spec?.replicas ?? 1;
 const ownerOf = (pod: Pod | undefined): string => (pod && controllerOf(pod)?.uid) ?? '';
 
-function boundsOf({ spec: { replicas: wanted = 1, strategy, paused = false } }: Deployment): Bounds {
-  if (strategy?.type === 'Recreate') return { most: wanted, least: 0, recreates: true, paused };
+function boundsOf({ spec: { replicas: wanted = 1, strategy, paused = false, minReadySeconds = 0 } }: Deployment): Bounds {
+  if (strategy?.type === 'Recreate') return { most: wanted, least: 0, recreates: true, paused, minReadySeconds };
   const { maxSurge = '25%', maxUnavailable = '25%' } = strategy?.rollingUpdate ?? {};
   const surge = share(maxSurge, wanted, Math.ceil);
   const unavailable = share(maxUnavailable, wanted, Math.floor);
-  return { most: wanted + surge, least: wanted - (surge === 0 && unavailable === 0 ? 1 : unavailable), recreates: false, paused };
+  return { most: wanted + surge, least: wanted - (surge === 0 && unavailable === 0 ? 1 : unavailable), recreates: false, paused, minReadySeconds };
 }
 
 /** A number, or a percentage of another one. */

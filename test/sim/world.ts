@@ -14,6 +14,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Deployment, KubeObject, Namespace, Node } from '#api/kube/types.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import { isFault, messageOf } from '#lib/errors.ts';
+import { monotonicMs } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import { createLogger } from '#lib/log.ts';
 import * as refs from '#client/kube/resources.ts';
@@ -45,6 +46,8 @@ const lookMs = 5000;
 const quietMs = 90_000;
 /** A daemon that is told to stop has stopped by then. */
 const stopMs = 120_000;
+/** The cpu of a machine, which is the same one again when it comes back. */
+const rooms = ['700m', '1500m', '4'];
 const healRetryMs = 500;
 const userAttempts = 4;
 
@@ -76,7 +79,7 @@ export async function runWorld(options: WorldOptions): Promise<Outcome> {
 class World {
   readonly #options: WorldOptions;
   readonly #clock = new VirtualClock();
-  readonly #startedAt = this.#clock.now();
+  readonly #startedAt = monotonicMs(this.#clock);
   readonly #history: History;
   readonly #trace: string[] = [];
   readonly #problems: string[] = [];
@@ -101,7 +104,7 @@ class World {
     this.#daemon = new SimDaemon({
       clock: this.#clock, log: this.#log, chance: new Chance(seed, 'daemon'), faults: this.#faults, disk, keys, say: (problem) => this.#problems.push(problem), history: this.#history,
     });
-    this.#user = faultyClient({ server: () => this.#daemon.served(), clock: this.#clock, chance: new Chance(seed, 'user'), faults: this.#faults, remote: true });
+    this.#user = faultyClient({ server: () => this.#daemon.served(), compaction: () => this.#daemon.compaction(), clock: this.#clock, chance: new Chance(seed, 'user'), faults: this.#faults, remote: true });
   }
 
   async run(): Promise<Outcome> {
@@ -116,13 +119,13 @@ class World {
     endFaults(this.#faults);
     for (const node of this.#machines.values()) node.calm();
     this.#note('the faults end');
-    this.#faultsEndedAt = this.#clock.now();
+    this.#faultsEndedAt = monotonicMs(this.#clock);
     let healed = false;
     void this.#heal().then(() => (healed = true));
     await this.#settle(() => healed);
     this.#note(`settled or given up; hash ${this.#history.hash}`);
     const problems = [...this.#history.problems, ...this.#problems];
-    return { problems, trace: this.#trace, hash: this.#history.hash, virtualMs: this.#clock.now() - this.#startedAt, settledMs: this.#settledAt - this.#faultsEndedAt, revisions: this.#daemon.store().revision() };
+    return { problems, trace: this.#trace, hash: this.#history.hash, virtualMs: monotonicMs(this.#clock) - this.#startedAt, settledMs: this.#settledAt - this.#faultsEndedAt, revisions: this.#daemon.store().revision() };
   }
 
   #openLog(): Logger {
@@ -137,7 +140,7 @@ class World {
   }
 
   #note(line: string): void {
-    const text = `+${((this.#clock.now() - this.#startedAt) / 1000).toFixed(3)}s ${line}`;
+    const text = `+${((monotonicMs(this.#clock) - this.#startedAt) / 1000).toFixed(3)}s ${line}`;
     this.#trace.push(text);
     this.#history.note(text);
     this.#options.log?.(`---- ${text}\n`);
@@ -167,10 +170,8 @@ class World {
     const later = (ms: number, fn: () => void): void => void this.#clock.after(ms, fn);
     return {
       wait: (ms) => this.#clock.sleep(ms),
-      compact: () => {
-        const store = this.#daemon.store();
-        return store.compact(store.revision());
-      },
+      compact: () => this.#daemon.compact(),
+      jumpClock: (byMs) => this.#clock.jump(byMs),
       loseNode: (name, how, forMs) => {
         const node = this.#machines.get(name);
         if (how === 'lose') node?.lose();
@@ -203,7 +204,7 @@ class World {
     if (!this.#machines.has(name)) {
       const { seed } = this.#options;
       const number = this.#made++;
-      const options = { name, number, clock: this.#clock, log: this.#log, chance: new Chance(seed, `node ${number}`), faults: this.#faults, server: () => this.#daemon.served() };
+      const options = { name, number, cpu: new Chance(seed, `room of ${name}`).pick(rooms), clock: this.#clock, log: this.#log, chance: new Chance(seed, `node ${number}`), faults: this.#faults, server: () => this.#daemon.served(), compaction: () => this.#daemon.compaction() };
       this.#machines.set(name, new SimNode(options));
     }
     this.#machines.get(name)?.start();
@@ -211,7 +212,7 @@ class World {
 
   /** Outsiders that follow along, through all that goes wrong. */
   #watchAlong(): void {
-    const client = faultyClient({ server: () => this.#daemon.served(), clock: this.#clock, chance: new Chance(this.#options.seed, 'outsiders'), faults: this.#faults, remote: true });
+    const client = faultyClient({ server: () => this.#daemon.served(), compaction: () => this.#daemon.compaction(), clock: this.#clock, chance: new Chance(this.#options.seed, 'outsiders'), faults: this.#faults, remote: true });
     const shared = { client, clock: this.#clock, log: this.#log, signal: new AbortController().signal };
     const followed: { ref: ResourceRef; labelSelector?: string }[] = [
       { ref: refs.pods }, { ref: refs.pods, labelSelector: 'app=d0' }, { ref: refs.deployments }, { ref: refs.replicaSets }, { ref: refs.endpointSlices }, { ref: refs.namespaces },
@@ -238,8 +239,11 @@ class World {
   async #heal(): Promise<void> {
     await this.#stopping;
     void this.#daemon.start();
-    for (const node of this.#machines.values()) node.start();
     if (this.#machines.size === 0) this.#join('n0');
+    for (const node of this.#machines.values()) {
+      node.grow();
+      node.start();
+    }
     await this.#untilDone(async () => {
       const { items } = await this.#user.list<Node>(refs.nodes);
       for (const { metadata: { name = '' } } of items) {
@@ -268,20 +272,20 @@ class World {
   }
 
   async #settle(healed: () => boolean): Promise<void> {
-    const end = this.#clock.now() + settleMs;
+    const end = monotonicMs(this.#clock) + settleMs;
     let left: string[] = [];
-    while (this.#clock.now() < end) {
+    while (monotonicMs(this.#clock) < end) {
       await this.#clock.advance(lookMs);
       left = healed() ? await this.#lookFor() : ['the world was not healed'];
       if (left.length > 0) continue;
-      this.#settledAt = this.#clock.now();
+      this.#settledAt = monotonicMs(this.#clock);
       const before = this.#history.changes;
       await this.#clock.advance(quietMs);
       if (this.#history.changes === before) {
         this.#problems.push(...(await this.#compareWatchers()));
         return;
       }
-      left = [`${this.#history.changes - before} writes in a settled world: ${this.#history.changedSince(this.#clock.now() - quietMs).join(', ')}`];
+      left = [`${this.#history.changes - before} writes in a settled world: ${this.#history.changedSince(monotonicMs(this.#clock) - quietMs).join(', ')}`];
     }
     this.#problems.push(...left);
   }

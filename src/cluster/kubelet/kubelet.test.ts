@@ -119,7 +119,7 @@ describe('kubelet: pods', { skip: whyNoContainers() }, () => {
     node.run('tuned', { securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '1' }] } });
     node.run('foreign', { os: { name: 'windows' } });
     const tuned = await node.until('tuned', 'refused', (seen) => seen?.status?.phase === 'Failed');
-    assert.deepEqual([tuned.status!.reason, tuned.status!.message], ['SysctlForbidden', 'forbidden sysctl: "kernel.msgmax" not allowlisted']);
+    assert.deepEqual([tuned.status!.reason, tuned.status!.message], ['SysctlForbidden', 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted']);
     const foreign = await node.until('foreign', 'refused', (seen) => seen?.status?.phase === 'Failed');
     assert.equal(foreign.status!.reason, 'PodOSNotSupported');
   });

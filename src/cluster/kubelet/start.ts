@@ -5,13 +5,15 @@ import { isFault } from '#lib/errors.ts';
 import { pods as podsRef, services } from '#client/kube/resources.ts';
 import { createEventRecorder } from '#cluster/machinery/events.ts';
 import { createInformer } from '#cluster/machinery/informer.ts';
+import { parse } from '#cluster/machinery/requests.ts';
 import { podRecorder } from './events.ts';
 import { collectImages } from './images/collect.ts';
 import { nodeFacts } from './node/facts.ts';
 import type { NodeFacts } from './node/facts.ts';
 import { followOwnNode, keepLease } from './node/presence.ts';
-import { registerNode, renewLease, reportNode } from './node/register.ts';
+import { allocatableOf, registerNode, renewLease, reportNode } from './node/register.ts';
 import { PodManager } from './pod/manager.ts';
+import { wasTaken } from './pod/refuse.ts';
 import { removeHalfMade } from './pod/strays.ts';
 import { startServer } from './server/server.ts';
 import type { Kubelet, KubeletOptions, NodeContext } from './types.ts';
@@ -35,6 +37,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     tokens: new Map(),
     imagesUsed: new Map(),
     allocatable: { cpu: String(facts.cpus), memory: String(facts.memoryBytes), memoryBytes: facts.memoryBytes },
+    room: parse(allocatableOf(options, facts)),
   };
   await ensurePodNetwork(node);
   await removeHalfMade(node);
@@ -58,8 +61,10 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const own = followOwnNode(node, signal, refresh);
   await node.services.synced;
   const bound = createInformer<Pod>({ client, ref: podsRef, clock, log, signal, fieldSelector: `spec.nodeName=${node.nodeName}` });
-  bound.onChange(({ type, object }) => (type === 'DELETED' ? pods.remove(object) : pods.set(object)));
   await bound.synced;
+  // What runs has its room, whatever came while the agent was away.
+  for (const pod of bound.list().filter(wasTaken)) pods.set(pod);
+  bound.onChange(({ type, object }) => (type === 'DELETED' ? pods.remove(object) : pods.set(object)));
   await pods.removeStrays(bound.list());
   return {
     port: server.port,

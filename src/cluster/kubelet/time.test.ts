@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { cpus } from 'node:os';
 import { after, before, describe, it } from 'node:test';
+import type { Pod } from '#api/kube/types.ts';
 import { monotonicMs } from '#lib/clock.ts';
 import { openSimNode } from './testing-sim.ts';
 import type { SimNode } from './testing-sim.ts';
@@ -100,6 +102,24 @@ describe('kubelet: in virtual time', () => {
     node.api.delete(pods, 'hurry', 'default', 3);
     await node.clock.advance(4 * second);
     assert.equal(node.pod('hurry'), undefined);
+  });
+
+  it('refuses a pod that was sent here by hand and does not fit, as long as there is no room', async () => {
+    const asking = (cpu: string): Partial<Pod['spec']> => ({ containers: [{ name: 'main', image: 'present', command: ['sleep', '1000000'], resources: { requests: { cpu } } }], terminationGracePeriodSeconds: 0 });
+    const all = cpus().length;
+    node.run('full', asking(String(all)));
+    node.run('more', asking('100m'));
+    await node.clock.advance(second);
+    assert.equal(node.pod('full')!.status!.phase, 'Running');
+    const { phase, reason, message } = node.pod('more')!.status!;
+    assert.deepEqual([phase, reason, message], ['Failed', 'OutOfcpu', `Pod was rejected: Node didn't have enough resource: cpu, requested: 100, used: ${all * 1000}, capacity: ${all * 1000}`]);
+    // In one go: the room is free with the object, whatever is left to do on the node.
+    node.api.delete(pods, 'full', 'default', 0);
+    node.run('next', asking(String(all)));
+    await node.clock.advance(second);
+    assert.equal(node.pod('next')!.status!.phase, 'Running');
+    for (const name of ['more', 'next']) node.api.delete(pods, name, 'default', 0);
+    await node.clock.advance(second);
   });
 
   it('renews its lease every ten seconds', async () => {

@@ -18,6 +18,7 @@
  */
 import type { Pod, Service } from '#api/kube/types.ts';
 import type { KubeClient } from '#client/kube/types.ts';
+import type { Resources } from '#cluster/machinery/requests.ts';
 import type { Informer } from '#cluster/machinery/types.ts';
 import type { Containers } from '#core/containers/types.ts';
 import type { ContainersOptions } from '#core/containers/open.ts';
@@ -111,6 +112,8 @@ export interface NodeContext extends KubeletOptions {
   imagesUsed: Map<string, number>;
   /** What the node offers to pods. */
   allocatable: { cpu: string; memory: string; memoryBytes: number };
+  /** The same in numbers, with all that is counted before a pod is taken on. */
+  room: Resources;
 }
 
 /** What it takes to clear the node of a pod, with no agent running. */

@@ -2,7 +2,7 @@ import { must } from '#lib/assert.ts';
 import { collides, hostPorts } from './host-ports.ts';
 import { isSelected } from './node-selection.ts';
 import { affinityReasons } from './pod-affinity.ts';
-import { podRequests } from './requests.ts';
+import { podRequests } from '#cluster/machinery/requests.ts';
 import { spreadReasons } from './spread.ts';
 import { tolerates, untolerated } from '#cluster/machinery/taints.ts';
 import type { Filter } from './types.ts';

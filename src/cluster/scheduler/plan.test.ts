@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Node, Pod, PodSpec, Taint } from '#api/kube/types.ts';
 import { seededRandom } from '#lib/random.ts';
 import { decide, decisionText } from './plan.ts';
-import { podRequests } from './requests.ts';
+import { podRequests } from '#cluster/machinery/requests.ts';
 import { roomOf } from './room.ts';
 import type { NodeRoom } from './types.ts';
 

@@ -1,5 +1,5 @@
 import type { Node, Pod } from '#api/kube/types.ts';
-import { parse, podRequests, podUse, sum } from './requests.ts';
+import { parse, podRequests, podUse, sum } from '#cluster/machinery/requests.ts';
 import type { NodeRoom } from './types.ts';
 
 export function roomOf(node: Node, pods: readonly Pod[]): NodeRoom {

@@ -2,7 +2,7 @@ import type { Pod } from '#api/kube/types.ts';
 import { controllerOf } from '#cluster/machinery/owners.ts';
 import { preference } from './node-selection.ts';
 import { affinityWeights } from './pod-affinity.ts';
-import { podUse } from './requests.ts';
+import { podUse } from '#cluster/machinery/requests.ts';
 import { spreadCounts } from './spread.ts';
 import { untolerated } from '#cluster/machinery/taints.ts';
 import type { NodeRoom, Score } from './types.ts';

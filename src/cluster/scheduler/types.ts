@@ -12,7 +12,7 @@
  * make room (preemption).
  */
 import type { Node, Pod } from '#api/kube/types.ts';
-import type { Resources } from './requests.ts';
+import type { Resources } from '#cluster/machinery/requests.ts';
 
 /** A node, and the pods that are on it or assumed to be. */
 export interface NodeRoom {

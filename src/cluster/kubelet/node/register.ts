@@ -3,7 +3,7 @@ import type { Lease, Node, NodeCondition, NodeStatus } from '#api/kube/types.ts'
 import { isoSeconds, isoTime } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import { leases, nodes } from '#client/kube/resources.ts';
-import type { NodeContext } from '../types.ts';
+import type { KubeletOptions, NodeContext } from '../types.ts';
 import type { NodeFacts } from './facts.ts';
 
 export const leaseNamespace = 'kube-node-lease';
@@ -32,6 +32,26 @@ export function nodeObject(node: NodeContext, facts: NodeFacts): Node {
   };
 }
 
+interface Quantities {
+  [resource: string]: string;
+}
+
+function capacityOf({ maxPods = 110 }: Pick<KubeletOptions, 'maxPods'>, { cpus, memoryBytes, diskBytes }: NodeFacts): Quantities {
+  return {
+    cpu: String(cpus),
+    memory: `${Math.floor(memoryBytes / 1024)}Ki`,
+    pods: String(maxPods),
+    'ephemeral-storage': `${Math.floor(diskBytes / 1024)}Ki`,
+    'hugepages-1Gi': '0',
+    'hugepages-2Mi': '0',
+  };
+}
+
+/** What the node offers to pods. */
+export function allocatableOf(node: Pick<KubeletOptions, 'maxPods'>, facts: NodeFacts): Quantities {
+  return { ...capacityOf(node, facts), 'ephemeral-storage': String(Math.floor(facts.diskBytes * (1 - reservedDiskRatio))) };
+}
+
 /** What differs from time to time is the heartbeat only; a condition keeps its time of change. */
 export function nodeStatus(node: NodeContext, facts: NodeFacts, port: number, before: NodeStatus | undefined): NodeStatus {
   const now = isoSeconds(node.clock.now());
@@ -39,17 +59,9 @@ export function nodeStatus(node: NodeContext, facts: NodeFacts, port: number, be
     const known = before?.conditions?.find((one) => one.type === type);
     return { type, status, reason, message, lastHeartbeatTime: now, lastTransitionTime: known?.status === status ? (known.lastTransitionTime ?? now) : now };
   };
-  const resources = {
-    cpu: String(facts.cpus),
-    memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
-    pods: String(node.maxPods ?? 110),
-    'ephemeral-storage': `${Math.floor(facts.diskBytes / 1024)}Ki`,
-    'hugepages-1Gi': '0',
-    'hugepages-2Mi': '0',
-  };
   return {
-    capacity: resources,
-    allocatable: { ...resources, 'ephemeral-storage': String(Math.floor(facts.diskBytes * (1 - reservedDiskRatio))) },
+    capacity: capacityOf(node, facts),
+    allocatable: allocatableOf(node, facts),
     addresses: [
       { type: 'InternalIP', address: node.address },
       { type: 'Hostname', address: node.nodeName },

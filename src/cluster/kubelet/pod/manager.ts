@@ -1,8 +1,12 @@
 /** All pods of the node: one worker each, fed by the watch and by the events of containers. */
 import type { Pod } from '#api/kube/types.ts';
+import { isFinishedPod } from '#cluster/machinery/pods.ts';
 import { podObjects } from '../objects.ts';
 import { labelOf, owner } from '../types.ts';
 import type { NodeContext } from '../types.ts';
+import { somethingLeft } from './place.ts';
+import { refusalOf, shortageOf, wasTaken } from './refuse.ts';
+import type { Refusal } from './refuse.ts';
 import { removeStray, uidsOnNode } from './strays.ts';
 import { PodWorker } from './worker.ts';
 
@@ -25,7 +29,7 @@ export class PodManager {
     return [...this.#pods.values()].find((pod) => pod.metadata.namespace === namespace && pod.metadata.name === name && !pod.metadata.deletionTimestamp) ?? [...this.#pods.values()].find((pod) => pod.metadata.namespace === namespace && pod.metadata.name === name);
   }
 
-  /** A pod of this node, new or changed. */
+  /** A pod of this node, new or changed. Those that were taken on before come before those that are new. */
   set(pod: Pod): void {
     if (this.#stopped) return;
     const uid = pod.metadata.uid!;
@@ -36,12 +40,21 @@ export class PodManager {
       return;
     }
     const objects = podObjects(this.#node, pod.metadata.namespace!);
-    const made = new PodWorker(this.#node, pod, objects, () => {
+    const made = new PodWorker(this.#node, pod, objects, this.#refusalOf(pod), () => {
       this.#workers.delete(uid);
       this.#pods.delete(uid);
     });
     this.#workers.set(uid, made);
     if (pod.metadata.deletionTimestamp) made.update(pod);
+  }
+
+  #refusalOf(pod: Pod): Refusal | undefined {
+    if (isFinishedPod(pod) || pod.metadata.deletionTimestamp) return undefined;
+    const refusal = refusalOf(pod);
+    const uid = pod.metadata.uid!;
+    if (refusal || wasTaken(pod) || somethingLeft(this.#node, uid)) return refusal;
+    const others = [...this.#pods.values()].filter((other) => other.metadata.uid !== uid && this.#workers.get(other.metadata.uid!)?.hasRoom);
+    return shortageOf(pod, others, this.#node.room);
   }
 
   remove(pod: Pod): void {

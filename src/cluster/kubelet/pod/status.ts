@@ -26,7 +26,7 @@ export function podStatus(pod: Pod, seen: Observation): PodStatus {
   const ephemeral = ephemeralContainersOf(pod).map((container) => containerStatus(pod, container, seen));
   if (ephemeral.length > 0) status.ephemeralContainerStatuses = ephemeral;
   if (pod.metadata.generation !== undefined) status.observedGeneration = pod.metadata.generation;
-  if (seen.refused) Object.assign(status, { reason: seen.refused.reason, message: seen.refused.message });
+  if (seen.refused) Object.assign(status, { reason: seen.refused.reason, message: `Pod was rejected: ${seen.refused.message}` });
   else if (pastDeadline(pod, seen.now)) Object.assign(status, { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
   return status;
 }

@@ -15,7 +15,7 @@ import { allContainersOf } from './observed.ts';
 import type { Failure, Observation } from './observed.ts';
 import { describePlan, graceOf, planPod } from './plan.ts';
 import type { Operation } from './plan.ts';
-import { refusalOf } from './refuse.ts';
+import type { Refusal } from './refuse.ts';
 import { StatusReporter, withReported } from './report.ts';
 import { podAddress } from './sandbox.ts';
 import { prepareNode, releaseNode, somethingLeft, tearDownNode } from './place.ts';
@@ -44,7 +44,7 @@ export class PodWorker {
   #gone = false;
   #prepared = false;
   #finished = false;
-  #refusal: { reason: string; message: string } | undefined;
+  readonly #refusal: Refusal | undefined;
   #nextRefresh = 0;
   #rung = true;
   #running: Promise<void> | undefined;
@@ -53,8 +53,8 @@ export class PodWorker {
   readonly #trouble = new Backoff(againMs, longestAgainMs);
   #stopped = false;
 
-  /** `onFinished`: nothing of the pod is left, here and in the API. */
-  constructor(node: NodeContext, pod: Pod, objects: PodObjects, onFinished: () => void) {
+  /** `refusal`: why the node does not take it. `onFinished`: nothing of the pod is left, here and in the API. */
+  constructor(node: NodeContext, pod: Pod, objects: PodObjects, refusal: Refusal | undefined, onFinished: () => void) {
     this.#node = node;
     this.#onFinished = onFinished;
     this.#pod = pod;
@@ -63,9 +63,14 @@ export class PodWorker {
     // An API server that cannot be reached does not keep containers from running.
     this.#reporter = new StatusReporter(node, (error) => (error === undefined ? this.#trouble.reset() : this.#again('the status of a pod could not be written', error)));
     this.#containers = new PodContainers(node, () => this.#pod, () => this.wake());
-    this.#refusal = refusalOf(pod);
-    if (this.#refusal) node.recorder.pod(pod, 'Warning', this.#refusal.reason, this.#refusal.message);
+    this.#refusal = refusal;
+    if (refusal) node.recorder.pod(pod, 'Warning', refusal.reason, refusal.message);
     this.wake();
+  }
+
+  /** Whether what the pod asks for is set aside for it, as far as those who place pods know. */
+  get hasRoom(): boolean {
+    return this.#refusal === undefined && !this.#gone;
   }
 
   /** A new state of the object. */
