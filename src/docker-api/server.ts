@@ -7,10 +7,10 @@ import type { Duplex } from 'node:stream';
 import { newestApi, showApi } from '#api/docker/versions.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Connections } from '#lib/connections.ts';
-import { answerEarly } from '#lib/early-answer.ts';
 import { codeOf, Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import { createServer, ServerResponse } from '#lib/node-http.ts';
+import { answerEarly, boundUnread } from '#lib/unread-body.ts';
 import type { Backends } from './backends.ts';
 import type { Call } from './call.ts';
 import { goJson, sendEmpty, sendJson } from './call.ts';
@@ -64,6 +64,7 @@ class DockerDoor implements DockerApi {
     this.#server.on('request', (request, response) => {
       this.#connections.begin(request.socket);
       response.once('close', () => this.#connections.end(request.socket));
+      boundUnread(request, response, this.#options.clock);
       void this.#serve(request, response, undefined);
     });
     this.#server.on('upgrade', (request, socket, head) => {
@@ -158,7 +159,7 @@ class DockerDoor implements DockerApi {
       call.upgrade?.destroy();
       return;
     }
-    if (!call.upgrade && !call.request.complete) void answerEarly(call.request, call.response, status, { 'content-type': 'application/json' }, Buffer.from(goJson({ message })));
+    if (!call.upgrade && !call.request.complete) void answerEarly(call.request, call.response, status, { 'content-type': 'application/json' }, Buffer.from(goJson({ message })), call.clock);
     else if (status === 304) sendEmpty(call, 304);
     else sendJson(call, status, { message });
   }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { answerEarly } from '#lib/early-answer.ts';
+import type { Clock } from '#lib/clock.ts';
+import { answerEarly } from '#lib/unread-body.ts';
 import type { Resource } from '#cluster/resources/types.ts';
 import type { Listed } from '../verbs/list.ts';
 import { badRequest, toStatus } from '../status.ts';
@@ -46,7 +47,7 @@ export function sendValue(to: Pick<Answering, 'request' | 'response' | 'warnings
 }
 
 /** A failure; where the answer has begun already it can only be cut off. */
-export async function sendFailure(request: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> {
+export async function sendFailure(request: IncomingMessage, response: ServerResponse, error: unknown, clock: Clock): Promise<void> {
   if (response.headersSent) {
     response.destroy();
     return;
@@ -55,7 +56,7 @@ export async function sendFailure(request: IncomingMessage, response: ServerResp
   const retry = status.details?.retryAfterSeconds ?? (status.code === 429 || status.code === 503 ? 1 : undefined);
   if (retry) response.setHeader('retry-after', String(retry));
   if (request.complete) return sendValue({ request, response, warnings: [] }, status.code ?? 500, status);
-  await answerEarly(request, response, status.code ?? 500, { 'content-type': mediaTypes.json, 'cache-control': 'no-cache, private' }, encodeValue(status, 'json'));
+  await answerEarly(request, response, status.code ?? 500, { 'content-type': mediaTypes.json, 'cache-control': 'no-cache, private' }, encodeValue(status, 'json'), clock);
 }
 
 export async function sendObject(to: Answering, resource: Resource, object: CachedObject, code = 200): Promise<void> {

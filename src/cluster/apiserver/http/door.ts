@@ -6,6 +6,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Connections } from '#lib/connections.ts';
+import { boundUnread } from '#lib/unread-body.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import { authenticate } from '../authn/authenticate.ts';
@@ -132,6 +133,7 @@ export class HttpDoor {
       this.#connections.end(request.socket);
       gone.abort();
     });
+    boundUnread(request, response, this.#options.server.core.clock);
     const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
     try {
       const exchange = { ...(await this.#known(request, signal)), response };
@@ -139,7 +141,7 @@ export class HttpDoor {
       else await this.#counted(() => this.#handle(exchange));
     } catch (error) {
       this.#note(request, error);
-      await sendFailure(request, response, error).catch(() => response.destroy());
+      await sendFailure(request, response, error, this.#options.server.core.clock).catch(() => response.destroy());
     }
   }
 
