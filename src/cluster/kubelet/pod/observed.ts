@@ -1,5 +1,6 @@
 /** What a worker sees of its pod in one turn: everything that planning and reporting may depend on. */
 import type { Container, Pod } from '#api/kube/types.ts';
+import type { Refusal } from './refuse.ts';
 
 export interface ObservedContainer {
   id: string;
@@ -60,7 +61,7 @@ export interface Observation {
   /** Restarts in a row after short runs, by container name. */
   streaks: ReadonlyMap<string, number>;
   /** This node will not run the pod. */
-  refused?: { reason: string; message: string };
+  refused?: Refusal;
 }
 
 export function isSidecar(container: Container): boolean {

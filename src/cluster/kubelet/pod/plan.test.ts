@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Container, Pod } from '#api/kube/types.ts';
 import type { Observation, ObservedContainer } from './observed.ts';
+import { isoSeconds } from '#lib/clock.ts';
 import { describePlan, planPod } from './plan.ts';
 import { podStatus } from './status.ts';
 
@@ -89,9 +90,15 @@ describe('status of a pod', () => {
     ['succeeded', podOf({ restartPolicy: 'Never' }), seenOf([attempt('web', 'exited')]), 'Succeeded Completed ready=false #0 [PodReadyToStartContainers Initialized PodScheduled]'],
     ['killed by the kernel', podOf({ restartPolicy: 'Never' }), seenOf([attempt('web', 'exited', { exitCode: 137, reason: 'OOMKilled' })]), 'Failed OOMKilled ready=false #0 [PodReadyToStartContainers Initialized PodScheduled]'],
     ['ended on a node that lost all of it', podOf({}, {}, { phase: 'Succeeded', containerStatuses: [{ name: 'web', state: { terminated: { exitCode: 0, reason: 'Completed' } }, ready: false, restartCount: 2, image: 'i', imageID: '' }] }), seenOf([], { prepared: false, sandbox: false }), 'Succeeded Completed ready=false #2 [Initialized PodScheduled]'],
-    ['refused', podOf(), seenOf([], { prepared: false, sandbox: false, refused: { reason: 'UnsupportedFeature', message: 'm' } }), 'Failed ContainerCreating ready=false #0 [Initialized PodScheduled]'],
   ];
   for (const [what, pod, seen, status] of cases) it(what, () => assert.equal(summary(pod, seen), status));
+
+  it('tells the reason alone of a pod that is refused, also once the node has forgotten why', () => {
+    const nothing = { prepared: false, sandbox: false };
+    const status = podStatus(podOf(), seenOf([], { ...nothing, refused: { reason: 'OutOfcpu', message: 'm' } }));
+    assert.deepEqual(status, { phase: 'Failed', reason: 'OutOfcpu', message: 'Pod was rejected: m', startTime: isoSeconds(now), qosClass: 'BestEffort' });
+    assert.equal(podStatus(podOf({}, {}, status), seenOf([], nothing)).reason, 'OutOfcpu');
+  });
 
   it('keeps the time of a condition that did not change, and waits for readiness gates', () => {
     const before = podOf({ readinessGates: [{ conditionType: 'example/gate' }] }, {}, { conditions: [{ type: 'Initialized', status: 'True', lastTransitionTime: '2020-01-01T00:00:00Z' }] });

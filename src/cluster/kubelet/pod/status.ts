@@ -5,9 +5,13 @@ import { isoSeconds } from '#lib/clock.ts';
 import { ephemeralContainersOf, initContainersOf, initFailed, initialized, isSidecar, newest, pastDeadline, restarts } from './observed.ts';
 import type { Observation, ObservedContainer } from './observed.ts';
 import { restartTime } from './plan.ts';
+import type { Refusal } from './refuse.ts';
 
 export function podStatus(pod: Pod, seen: Observation): PodStatus {
   const before = pod.status ?? {};
+  // Refused by a kubelet of before: nothing of it is here.
+  if (before.phase === 'Failed' && before.message?.startsWith(rejected)) return before;
+  if (seen.refused) return refusedStatus(pod, seen, seen.refused);
   const containerStatuses = pod.spec.containers.map((container) => containerStatus(pod, container, seen));
   const initStatuses = initContainersOf(pod).map((container) => containerStatus(pod, container, seen));
   const phase = phaseOf(pod, seen);
@@ -26,15 +30,22 @@ export function podStatus(pod: Pod, seen: Observation): PodStatus {
   const ephemeral = ephemeralContainersOf(pod).map((container) => containerStatus(pod, container, seen));
   if (ephemeral.length > 0) status.ephemeralContainerStatuses = ephemeral;
   if (pod.metadata.generation !== undefined) status.observedGeneration = pod.metadata.generation;
-  if (seen.refused) Object.assign(status, { reason: seen.refused.reason, message: `Pod was rejected: ${seen.refused.message}` });
-  else if (pastDeadline(pod, seen.now)) Object.assign(status, { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
+  if (pastDeadline(pod, seen.now)) Object.assign(status, { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
   return status;
+}
+
+const rejected = 'Pod was rejected: ';
+
+/** No word of containers: none was begun, and `kubectl get` shows the reason where nothing else is said. */
+function refusedStatus(pod: Pod, { now }: Observation, { reason, message }: Refusal): PodStatus {
+  const { startTime = isoSeconds(now), qosClass = qosClassOf(pod) } = pod.status ?? {};
+  return { phase: 'Failed', reason, message: `${rejected}${message}`, startTime, qosClass, ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }) };
 }
 
 function phaseOf(pod: Pod, seen: Observation): string {
   const before = pod.status?.phase;
   if (before === 'Succeeded' || before === 'Failed') return before;
-  if (seen.refused || initFailed(pod, seen)) return 'Failed';
+  if (initFailed(pod, seen)) return 'Failed';
   const latest = pod.spec.containers.map((container) => newest(seen, container.name));
   if (pastDeadline(pod, seen.now) && latest.every((one) => one?.state !== 'running')) return 'Failed';
   if (!initialized(pod, seen)) return 'Pending';
@@ -106,7 +117,7 @@ function containerStatus(pod: Pod, container: Container, seen: Observation): Con
 /** Undefined where it runs, or ended and stays so. */
 function waitingState(pod: Pod, container: Container, latest: ObservedContainer | undefined, seen: Observation): ContainerState | undefined {
   if (latest?.state === 'running') return undefined;
-  const ending = seen.gone || pod.metadata.deletionTimestamp !== undefined || seen.refused !== undefined;
+  const ending = seen.gone || pod.metadata.deletionTimestamp !== undefined;
   const failure = seen.failures.get(container.name);
   const isInit = initContainersOf(pod).includes(container);
   const isEphemeral = (pod.spec.ephemeralContainers ?? []).some((candidate) => candidate.name === container.name);
