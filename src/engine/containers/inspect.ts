@@ -7,6 +7,7 @@ import { isoTime } from '#lib/clock.ts';
 import { graphDriver } from '../images/graph-driver.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, logPathOf } from './context.ts';
+import { lookUps, type LookUps } from './look-ups.ts';
 import { namesOn, servesNames } from './networking.ts';
 import { portMap } from './ports.ts';
 import type { ContainerRecord, MountRecord } from './record.ts';
@@ -84,13 +85,13 @@ function mountPoint(context: ContainerContext, mount: MountRecord): MountPoint {
 }
 
 /** Each network of the container by name, with what its endpoint has while it runs. */
-export function endpointMap(context: ContainerContext, record: ContainerRecord): Record<string, EndpointSettings> {
+export function endpointMap(context: ContainerContext, record: ContainerRecord, looks = lookUps(context)): Record<string, EndpointSettings> {
   const mode = record.hostConfig.NetworkMode ?? 'bridge';
   const wanted = mode === 'host' || mode === 'none' ? { [mode]: {} } : record.endpoints;
   const result: Record<string, EndpointSettings> = {};
   for (const [key, settings] of Object.entries(wanted)) {
-    const network = context.networks.get(key);
-    const endpoint = network && context.networks.endpoints({ network: network.id, sandbox: record.id })[0];
+    const network = looks.network(key);
+    const endpoint = network && looks.endpoint(network.id, record.id);
     result[network?.name ?? key] = {
       IPAMConfig: settings.IPAMConfig ?? null,
       Links: settings.Links ?? null,
@@ -139,6 +140,6 @@ function networkSettings(context: ContainerContext, record: ContainerRecord): Ne
 }
 
 /** What lists show: the name that was asked for, or the image's id where nobody or another image has that name now. */
-export function shownImage(context: ContainerContext, record: ContainerRecord): string {
-  return context.images.get(record.image)?.id === record.imageId ? record.image : record.imageId;
+export function shownImage(looks: Pick<LookUps, 'imageId'>, record: ContainerRecord): string {
+  return looks.imageId(record.image) === record.imageId ? record.image : record.imageId;
 }

@@ -7,6 +7,7 @@ import { anyOf, labelsMatch, nameMatches } from '../filters.ts';
 import { humanDuration } from '../human.ts';
 import type { ContainerContext } from './context.ts';
 import { endpointMap, mountPoints, shownImage, sizes } from './inspect.ts';
+import { sharedLookUps, type LookUps } from './look-ups.ts';
 import { parseExposed } from './merge-config.ts';
 import { portMap } from './ports.ts';
 import type { ContainerRecord } from './record.ts';
@@ -18,24 +19,26 @@ export async function listContainers(context: ContainerContext, options: ListCon
   const everyState = options.all || options.limit > 0 || stateAsked;
   const found = context.set.list().filter((record) => (everyState || isRunning(record)) && matches(record));
   const shown = options.limit > 0 ? found.slice(0, options.limit) : found;
-  return Promise.all(shown.map((record) => summary(context, record, options.size)));
+  const looks = sharedLookUps(context);
+  const summaries = shown.map((record) => summary(context, record, looks));
+  if (!options.size) return summaries;
+  return Promise.all(shown.map(async (record, i) => ({ ...(summaries[i] as ContainerSummary), ...(await sizes(context, record)) })));
 }
 
-async function summary(context: ContainerContext, record: ContainerRecord, size: boolean): Promise<ContainerSummary> {
+function summary(context: ContainerContext, record: ContainerRecord, looks: LookUps): ContainerSummary {
   return {
     Id: record.id,
     Names: [`/${record.name}`],
-    Image: shownImage(context, record),
+    Image: shownImage(looks, record),
     ImageID: record.imageId,
     Command: commandText(commandOf(record.config)),
     Created: Math.floor(record.createdAt / 1000),
     Ports: ports(context, record),
-    ...(size ? await sizes(context, record) : {}),
     Labels: record.config.Labels ?? {},
     State: record.state.status,
     Status: statusText(context, record),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode ?? 'bridge', ...(record.hostConfig.Annotations ? { Annotations: record.hostConfig.Annotations } : {}) },
-    NetworkSettings: { Networks: endpointMap(context, record) },
+    NetworkSettings: { Networks: endpointMap(context, record, looks) },
     Mounts: mountPoints(context, record),
   };
 }
