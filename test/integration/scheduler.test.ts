@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node, Pod } from '#api/kube/types.ts';
 import { systemClock } from '#lib/clock.ts';
+import { Fault } from '#lib/errors.ts';
 import { silentLogger } from '#lib/log.ts';
 import { systemRandom } from '#lib/random.ts';
 import { nodes, pods, serviceAccounts } from '#client/kube/resources.ts';
+import type { KubeClient, ResourceRef, WatchOptions } from '#client/kube/types.ts';
 import { pod, startTestServer } from '#cluster/apiserver/testing.ts';
 import { startScheduler } from '#cluster/scheduler/scheduler.ts';
 import { eventually } from './support.ts';
@@ -52,4 +54,43 @@ test('pods wait for a node, are bound when one comes, and take each other\'s roo
   const [first = ''] = (await bound()).filter((name) => name !== 'gated');
   await client.delete(pods, first, { namespace: 'default', gracePeriodSeconds: 0 });
   await eventually(async () => assert.equal((await bound()).length, 2));
+});
+
+test('a binding that was made and not answered takes its room, though no watch has shown it yet', async (t) => {
+  const server = await startTestServer(t);
+  const client = server.api.localClient({ name: 'system:kube-scheduler', groups: ['system:masters'] });
+  const stop = new AbortController();
+  let bindings = 0;
+  const create: KubeClient['create'] = async (ref, object, options) => {
+    const created = await client.create(ref, object, options);
+    if (options?.subresource !== 'binding' || ++bindings > 1) return created;
+    throw new Fault('timeout', 'no answer');
+  };
+  const late: KubeClient = {
+    get: (...call) => client.get(...call), list: (...call) => client.list(...call), update: (...call) => client.update(...call), patch: (...call) => client.patch(...call),
+    delete: (...call) => client.delete(...call), request: (...call) => client.request(...call), stream: (...call) => client.stream(...call), create,
+    watch: async function* <T>(ref: ResourceRef, options: WatchOptions) {
+      for await (const event of client.watch<T>(ref, options)) {
+        const { spec } = event.object as Partial<Pod>;
+        if (ref.resource !== 'pods' || spec?.nodeName === undefined) yield event;
+      }
+    },
+  };
+  const room = { cpu: '1', memory: '1Gi', pods: '10' };
+  await client.create<Node>(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' }, spec: {}, status: { allocatable: room } });
+  await client.create(serviceAccounts, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'default' } });
+  const asking = { containers: [{ name: 'main', image: 'busybox', resources: { requests: { cpu: '600m' } } }] };
+  const scheduler = startScheduler({ client: late, clock: systemClock, log: silentLogger, random: systemRandom, signal: stop.signal });
+  t.after(async () => {
+    stop.abort();
+    await scheduler;
+  });
+  await client.create(pods, pod('a', asking) as unknown as Pod);
+  await eventually(() => Promise.resolve(assert.equal(bindings, 1)));
+  await client.create(pods, pod('b', asking) as unknown as Pod);
+  await eventually(async () => {
+    const all = (await client.list<Pod>(pods, { namespace: 'default' })).items;
+    assert.equal(all.flatMap(({ status }) => status?.conditions ?? []).find(({ reason }) => reason === 'Unschedulable')?.message, '0/1 nodes are available: 1 Insufficient cpu.');
+  });
+  assert.equal(bindings, 1);
 });

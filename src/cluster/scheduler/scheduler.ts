@@ -6,6 +6,7 @@ import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import { pods as podsRef } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
+import { answered } from '#cluster/machinery/answered.ts';
 import { conditionOf, withCondition } from '#cluster/machinery/conditions.ts';
 import { runController } from '#cluster/machinery/controller.ts';
 import { sameJson } from '#cluster/machinery/equal.ts';
@@ -114,11 +115,20 @@ class Scheduler {
     try {
       await client.create(podsRef, binding, { subresource: 'binding', name, namespace, signal });
     } catch (error) {
-      this.#rooms.forget(pod);
-      if (isFault(error, 'not-found')) return;
-      throw error;
+      // A binding that was not answered may stand: then the room is taken, though no informer shows it yet.
+      if (!isFault(error, 'timeout') || !(await this.#isBound(pod, node))) {
+        this.#rooms.forget(pod);
+        if (isFault(error, 'not-found')) return;
+        throw error;
+      }
     }
     this.#events.record(component, pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${node}`);
+  }
+
+  async #isBound({ metadata: { name = '', namespace, uid } }: Pod, node: string): Promise<boolean> {
+    const { client, signal } = this.#options;
+    const there = await answered(() => client.get<Pod>(podsRef, name, namespace, { signal })).catch(() => undefined);
+    return there?.metadata.uid === uid && there?.spec.nodeName === node;
   }
 
   async #hold(pod: Pod, message: string): Promise<void> {
