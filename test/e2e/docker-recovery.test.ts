@@ -4,6 +4,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
+import { openEmbeddedStore } from '#core/store/embedded/store.ts';
+import { prefixEnd } from '#core/store/types.ts';
+import { systemClock } from '#lib/clock.ts';
+import { silentLogger } from '#lib/log.ts';
 import { eventually, finished, TestEngine, whyNoDocker } from '#test/support/engine.ts';
 import { freePort } from '#test/support/registry.ts';
 
@@ -61,6 +65,44 @@ describe('recovery', { skip: whyNoDocker() }, () => {
     assert.equal((await engine.ok('logs', 'retries')).split('\n').length, 6, 'once, and five times again');
     await engine.ok('rm', 'retries');
   });
+
+  const ends: readonly [what: string, awayMs: number, hidden: boolean][] = [
+    ['runs on', 0, false],
+    ['has ended meanwhile', 1500, false],
+    ['has ended meanwhile, its start not recorded anywhere', 1500, true],
+  ];
+  for (const [what, awayMs, hidden] of ends) {
+    test(`a restart by policy whose process was let go as the daemon was killed counts, and is started once: it ${what}`, async () => {
+      const script = 'n=$(($(cat /n 2>/dev/null || echo 0) + 1)); echo $n > /n; echo run $n; [ $n = 2 ] && sleep 1; exit $n';
+      const id = await engine.ok('run', '-d', '--restart', 'on-failure:3', 'bb:1', 'sh', '-c', script);
+      const state = (): Promise<string> => engine.ok('inspect', '-f', '{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}', id);
+      await eventually(async () => (await state()) === 'running 1 0', 'its second run');
+      await engine.reopen(async () => {
+        // as the store has it when the daemon is killed between the process's start and the record of it
+        await change(`docker-containers/${id}`, (record) => {
+          const before = record['state'] as object;
+          record['state'] = { ...before, status: 'restarting', pid: 0, restartCount: 0, startedAt: 1 };
+        });
+        if (hidden) await change(`containers/${id}`, (record) => delete record['startedAt']);
+        await sleep(awayMs);
+      });
+      if (awayMs === 0) assert.equal(await state(), 'running 1 0');
+      await eventually(async () => (await state()) === 'exited 3 4', 'its last run');
+      assert.equal(await engine.ok('logs', id), 'run 1\nrun 2\nrun 3\nrun 4');
+      await engine.ok('rm', id);
+    });
+  }
+
+  /** Changes a record while no daemon runs. */
+  async function change(name: string, edit: (record: Record<string, unknown>) => void): Promise<void> {
+    const store = await openEmbeddedStore({ directory: join(engine.root, 'runtime/records'), durability: 'process', clock: systemClock, log: silentLogger });
+    const { entries } = await store.range('/records/', prefixEnd('/records/'));
+    const entry = entries.find(({ key }) => key.endsWith(`/${name}`)) ?? assert.fail(`no record ${name}`);
+    const record = JSON.parse(Buffer.from(entry.value).toString()) as Record<string, unknown>;
+    edit(record);
+    await store.put(entry.key, Buffer.from(JSON.stringify(record)));
+    await store.close();
+  }
 
   test('what stops with the engine starts with it again, by its policy', async () => {
     await engine.ok('run', '-d', '--name', 'service', '--restart', 'unless-stopped', 'bb:1', 'sh', '-c', 'trap exit TERM; sleep 1000 & wait');

@@ -34,6 +34,8 @@ async function recoverOne(parts: ContainerParts, containers: ConmonContainers, r
     return;
   }
   const isWatched = supervises(conmonPid, bundle);
+  // the daemon's end came between the process's start and the record of it
+  if (record.startedAt === undefined && parts.runtime.wasStarted(record.id)) record = await parts.records.update(record.id, (known) => ({ ...known, startedAt: known.createdAt }));
   // its supervisor did not outlive the daemon's end either, and nothing of it has run
   if (sameBoot && !isWatched && record.startedAt === undefined && !readExit(bundle) && (await parts.runtime.state(record.id)) === 'created') {
     parts.log.warn('removing a container that was made and not started, with no supervisor', { id: record.id });
@@ -46,9 +48,6 @@ async function recoverOne(parts: ContainerParts, containers: ConmonContainers, r
     await containers.settle(entry);
     containers.entries.found(entry);
     return;
-  }
-  if (record.startedAt === undefined && (await parts.runtime.state(record.id)) === 'running') {
-    entry.record = await parts.records.update(record.id, (known) => ({ ...known, startedAt: parts.clock.now() }));
   }
   sweepExecs(bundle);
   containers.watch(entry);

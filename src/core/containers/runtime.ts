@@ -1,4 +1,6 @@
 /** The OCI runtime's own command line, where conmon does not call it, and its error texts in Docker's words. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Fault } from '#lib/errors.ts';
 import type { Processes } from '#sys/process/types.ts';
 import type { ConmonPaths } from './conmon/spawn.ts';
@@ -9,6 +11,8 @@ export interface Runtime {
   delete(id: string): Promise<void>;
   /** `created`, `running`, `stopped`, …; undefined where the runtime does not know it. */
   state(id: string): Promise<string | undefined>;
+  /** Whether a container that it made was let go, also where it has ended since. */
+  wasStarted(id: string): boolean;
   /** Ids that it knows. */
   list(): Promise<string[]>;
 }
@@ -35,6 +39,11 @@ export function openRuntime(processes: Processes, paths: ConmonPaths): Runtime {
     async state(id) {
       const result = await run('state', id);
       return result.ok ? (JSON.parse(result.stdout) as { status?: string }).status : undefined;
+    },
+    wasStarted(id) {
+      // the process waits at a FIFO, which whoever starts it takes away
+      const state = join(paths.runtimeRoot, id);
+      return existsSync(state) && !existsSync(join(state, 'exec.fifo'));
     },
     async list() {
       const result = await run('list', '-q');

@@ -24,31 +24,31 @@ export class Lifecycle {
     this.#health = health;
   }
 
-  async start(reference: string, restartCount = 0): Promise<void> {
+  async start(reference: string): Promise<void> {
     const { set } = this.#context;
     await set.lock(set.must(reference).id, async (record) => {
       if (record.state.status === 'paused') throw new Fault('conflict', 'cannot start a paused container, try unpause instead');
       if (record.state.status === 'running') throw new Fault('not-modified', `container ${record.id} is already running`);
-      await this.#startByHand(record, restartCount);
+      await this.#startByHand(record);
     });
   }
 
-  async #startByHand(record: ContainerRecord, restartCount = 0): Promise<void> {
+  async #startByHand(record: ContainerRecord): Promise<void> {
     if (record.state.status === 'removing' || record.state.status === 'dead') throw new Fault('conflict', 'container is marked for removal and cannot be started');
     const live = this.#context.set.live(record.id);
     live.cancelRestart();
     live.restartDelay = 0;
-    const fresh = await this.#context.set.setState(record.id, { manuallyStopped: false, restartCount, ...(isRunning(record) ? { status: 'exited' } : {}) });
+    const fresh = await this.#context.set.setState(record.id, { manuallyStopped: false, restartCount: 0, ...(isRunning(record) ? { status: 'exited' } : {}) });
     try {
-      await this.#run(fresh);
+      await this.#run(fresh, 0);
     } catch (error) {
       if (record.hostConfig.AutoRemove) await removeLocked(this.#context, this.#context.set.must(record.id), { volumes: true });
       throw error;
     }
   }
 
-  async #run(record: ContainerRecord): Promise<void> {
-    const running = await beginRun(this.#context, record);
+  async #run(record: ContainerRecord, restartCount: number): Promise<void> {
+    const running = await beginRun(this.#context, record, restartCount);
     this.#health.begin(running);
   }
 
@@ -102,20 +102,21 @@ export class Lifecycle {
     live.restartDelay = delay;
     live.restartTimer = clock.after(delay, () => {
       live.restartTimer = undefined;
-      this.#restartByPolicy(id).catch((error: unknown) => log.warn('a restart by policy failed', { id, error }));
+      this.restartByPolicy(id).catch((error: unknown) => log.warn('a restart by policy failed', { id, error }));
     });
   }
 
-  async #restartByPolicy(id: string): Promise<void> {
+  /** The restart that it waits for. It counts from the moment on that its process was let go, or that it failed. */
+  async restartByPolicy(id: string): Promise<void> {
     const { set } = this.#context;
     if (!set.get(id)) return;
     await set.lock(id, async (record) => {
       if (record.state.status !== 'restarting') return;
-      const counted = await set.setState(id, { restartCount: record.state.restartCount + 1 });
+      const restartCount = record.state.restartCount + 1;
       try {
-        await this.#run(counted);
+        await this.#run(record, restartCount);
       } catch (error) {
-        await set.setState(id, { status: 'exited', error: messageOf(error) });
+        await set.setState(id, { status: 'exited', error: messageOf(error), restartCount });
         throw error;
       }
     });

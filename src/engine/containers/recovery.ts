@@ -5,7 +5,7 @@ import { messageOf } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import type { HealthMonitor } from './health.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { endRun } from './run.ts';
+import { endRun, stateOfRun } from './run.ts';
 import { servesNames, serveNames } from './networking.ts';
 import type { ContainerRecord } from './record.ts';
 import { isAlive } from './record.ts';
@@ -46,9 +46,8 @@ export class Recovery {
   async recover(id: string): Promise<void> {
     const { set, log } = this.#context;
     try {
-      const waited = set.get(id)?.state.status === 'restarting';
       const goesOn = await set.lock(id, (record) => this.#look(record));
-      if (!goesOn && set.get(id)) await this.#applyPolicy(id, waited);
+      if (!goesOn && set.get(id)) await this.#applyPolicy(id);
     } catch (error) {
       log.error('cannot recover a container', { id, error });
     }
@@ -58,11 +57,15 @@ export class Recovery {
   async #look(record: ContainerRecord): Promise<boolean> {
     const { set, containers, rootfs, clock } = this.#context;
     const status = containers.get(record.id);
+    const { state } = record;
     if (!isAlive(record)) {
-      // a start or an end that the daemon's end cut off, or a restart that was waiting
-      if (this.#holdsSomething(record.id)) await this.#clear(record);
-      if (record.state.status === 'restarting') await set.setState(record.id, { status: 'exited' });
-      return false;
+      if (status?.startedAt === undefined || status.startedAt === state.startedAt) {
+        // a start or an end that the daemon's end cut off, or a restart that was waiting
+        if (this.#holdsSomething(record.id)) await this.#clear(record);
+        return false;
+      }
+      // its process was let go, and the daemon's end came before the state said so
+      record = await set.setState(record.id, stateOfRun(status, state.restartCount + (state.status === 'restarting' ? 1 : 0)));
     }
     rootfs.adopt(record.id);
     if (status && !status.exit && status.startedAt !== undefined) {
@@ -95,8 +98,7 @@ export class Recovery {
     await serveNames(this.#context, record, netPath).catch((error: unknown) => log.warn('cannot serve names to a container', { id: record.id, error }));
   }
 
-  /** `waited`: for a restart, which counts as one, or it would be tried more often than the policy says. */
-  async #applyPolicy(id: string, waited: boolean): Promise<void> {
+  async #applyPolicy(id: string): Promise<void> {
     const { set, log } = this.#context;
     const record = set.must(id);
     if (record.state.status === 'removing' || record.state.status === 'dead') {
@@ -110,7 +112,9 @@ export class Recovery {
       manuallyStopped: record.state.manuallyStopped,
       everStarted: record.state.startedAt !== undefined,
     });
+    const waits = record.state.status === 'restarting';
+    if (!starts && waits) await set.setState(id, { status: 'exited' });
     if (!starts) return;
-    await this.#lifecycle.start(id, waited ? record.state.restartCount + 1 : 0).catch((error: unknown) => log.warn('a container that its policy starts did not start', { id, error: messageOf(error) }));
+    await (waits ? this.#lifecycle.restartByPolicy(id) : this.#lifecycle.start(id)).catch((error: unknown) => log.warn('a container that its policy starts did not start', { id, error: messageOf(error) }));
   }
 }

@@ -2,16 +2,22 @@
 import { etcMounts, writeEtcFiles } from './etc-files.ts';
 import type { AttachSession } from './attach-session.ts';
 import { deferred } from '#lib/async.ts';
+import type { ContainerStatus } from '#core/containers/types.ts';
 import { Fault, asFault, isFault } from '#lib/errors.ts';
 import type { ContainerContext } from './context.ts';
 import { directoryOf, emitContainer } from './context.ts';
 import { etcInputOf, joinNetworks, leaveNetworks, openSandbox, planNetworks } from './networking.ts';
-import type { ContainerRecord } from './record.ts';
+import type { ContainerRecord, StateRecord } from './record.ts';
 import { checkMounts, runSpec } from './spec.ts';
 import type { HeldMount } from './spec.ts';
 
+/** What a state says from the moment on that its process was let go. */
+export function stateOfRun({ pid, startedAt, createdAt }: ContainerStatus, restartCount: number): Partial<StateRecord> {
+  return { status: 'running', pid: pid ?? 0, startedAt: startedAt ?? createdAt, exitCode: 0, error: '', oomKilled: false, restartCount };
+}
+
 /** Begins a run. On failure all is as before it, but for the state's error and exit code. */
-export async function beginRun(context: ContainerContext, record: ContainerRecord): Promise<ContainerRecord> {
+export async function beginRun(context: ContainerContext, record: ContainerRecord, restartCount: number): Promise<ContainerRecord> {
   const { set, containers, rootfs } = context;
   const undo: (() => Promise<unknown>)[] = [];
   const held: HeldMount[] = [];
@@ -38,8 +44,7 @@ export async function beginRun(context: ContainerContext, record: ContainerRecor
     if (joined.value.length > 0) await writeEtcFiles(directory, { ...etc, endpoints: joined.value });
     await connectSessions(context, record.id);
     const status = await containers.start(record.id);
-    const startedAt = status.startedAt ?? context.clock.now();
-    const running = await set.setState(record.id, { status: 'running', pid: status.pid ?? 0, startedAt, exitCode: 0, error: '', oomKilled: false });
+    const running = await set.setState(record.id, stateOfRun(status, restartCount));
     emitContainer(context, running, 'start');
     return running;
   } catch (error) {
