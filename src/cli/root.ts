@@ -1,6 +1,5 @@
-import { resolve } from 'node:path';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
-import { defaultRoot } from '#client/control/client.ts';
+import { rootOf } from '#client/control/client.ts';
 import { Fault, messageOf } from '#lib/errors.ts';
 import type { CommandContext } from './types.ts';
 
@@ -9,8 +8,7 @@ export function parseFlags<T extends ParseArgsOptionsConfig>(args: readonly stri
   const shared = { root: { type: 'string' }, debug: { type: 'boolean' } } as const;
   try {
     const { values, positionals: words } = parseArgs({ args: [...args], options: { ...shared, ...options }, allowPositionals: takesWords });
-    const given = (values as { root?: string }).root;
-    return { root: resolve(given ?? context.env.GANTRY_ROOT ?? defaultRoot), values, words };
+    return { root: rootOf((values as { root?: string }).root, context.env), values, words };
   } catch (error) {
     throw new Fault('invalid', `${messageOf(error)}. See ./gantry help`, { cause: error });
   }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { hasSettings, parseConfig, parseRoot, settingsOf } from './config.ts';
@@ -20,6 +22,18 @@ describe('the flags of up', () => {
     assert.equal(parseRoot([], { GANTRY_ROOT: '/env' }, {}).root, '/env');
     assert.equal(parseRoot(['--root', '/flag'], { GANTRY_ROOT: '/env' }, {}).root, '/flag');
     assert.equal(parseRoot([], { GANTRY_ROOT: '' }, {}).root, '/var/lib/gantry');
+  });
+
+  test('one place is one instance, whatever links lead to it, and whether it is there yet', (t) => {
+    const directory = realpathSync(mkdtempSync(join(tmpdir(), 'gantry-root-')));
+    t.after(() => rmSync(directory, { recursive: true }));
+    mkdirSync(join(directory, 'disk'));
+    symlinkSync(join(directory, 'disk'), join(directory, 'link'));
+    for (const root of ['link', 'link/new/er']) {
+      const [by, real] = [join(directory, root), join(directory, root.replace('link', 'disk'))].map((path) => parseConfig(['--root', path], {}));
+      assert.equal(by?.root, real?.root);
+      assert.equal(by?.instance, real?.instance);
+    }
   });
 
   const refused: readonly [args: string[], want: RegExp][] = [

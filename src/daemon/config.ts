@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { rootOf } from '#client/control/client.ts';
 import { Fault, messageOf } from '#lib/errors.ts';
 import { parseDuration } from '#lib/go-duration.ts';
 import { nodeLimits } from './nodes/types.ts';
@@ -23,7 +24,6 @@ export interface DaemonConfig {
   debug: boolean;
 }
 
-export const defaultRoot = '/var/lib/gantry';
 export const version = '0.1.0';
 /** Bytes of a unix socket's path that the kernel takes. */
 const socketPathLimit = 107;
@@ -48,11 +48,11 @@ const allFlags = { ...settingFlags, nodes: { type: 'string' } } as const;
 /** A command's own flags, with `--root` and `--debug`. Faults: `invalid`, by the flag's name. */
 export function parseRoot<T extends ParseArgsOptionsConfig>(args: readonly string[], env: Environment, options: T) {
   const values = parse(args, options);
-  return { root: rootOf((values as { root?: string }).root, env), values };
+  return { root: checkedRoot((values as { root?: string }).root, env), values };
 }
 
-function rootOf(given: string | undefined, env: Environment): string {
-  const root = resolve(given || env.GANTRY_ROOT || defaultRoot);
+function checkedRoot(given: string | undefined, env: Environment): string {
+  const root = rootOf(given, env);
   if (root === '/') throw new Fault('invalid', '--root cannot be /: name a directory of Gantry\'s own');
   // overlayfs, KUBECONFIG and the runtime's command lines have no way to quote these
   const bad = /[\p{Cc}:,;\\"]/u.exec(root)?.[0];
@@ -63,7 +63,7 @@ function rootOf(given: string | undefined, env: Environment): string {
 /** The flags of `up` (and of the daemon itself). Faults: `invalid`, by the flag's name. */
 export function parseConfig(args: readonly string[], env: Environment): DaemonConfig {
   const values = parse(args, allFlags);
-  const root = rootOf(values.root, env);
+  const root = checkedRoot(values.root, env);
   const dockerSocket = resolve(values['docker-socket'] ?? join(root, 'run', 'docker.sock'));
   const longest = [dockerSocket, join(root, 'run', 'control.sock')].find((path) => Buffer.byteLength(path) > socketPathLimit);
   if (longest !== undefined) {

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { ControlError, NodeAnswer, NodeRequest } from '#api/gantry/nodes.ts';
 import type { DaemonFile, Status } from '#api/gantry/status.ts';
 import { Fault, codeOf } from '#lib/errors.ts';
@@ -12,6 +12,24 @@ const answerBytes = 4 << 20;
 const nodesMs = 180_000;
 
 export const defaultRoot = '/var/lib/gantry';
+
+/**
+ * The root that a command means: as it is given, else GANTRY_ROOT, else the default one; an empty one counts as none. Links are
+ * followed: one place is one instance, whatever it is called, and mounts are found again by where the kernel has them.
+ */
+export function rootOf(given: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
+  return followed(resolve(given || env.GANTRY_ROOT || defaultRoot));
+}
+
+/** What is not there yet is below what is. */
+function followed(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '') || dirname(path) === path) return path;
+    return join(followed(dirname(path)), basename(path));
+  }
+}
 
 /** What a daemon at `root` left about itself; undefined where none was started. */
 export function readDaemonFile(root: string): DaemonFile | undefined {

@@ -122,6 +122,19 @@ describe('volumes', { skip }, () => {
     assert.equal(readFileSync(join(host, 'file'), 'utf8'), 'from the host');
   });
 
+  test('removed where a link leads to the volumes, leaves what is bound to one of them', async () => {
+    const host = join(directory, 'host');
+    mkdirSync(host);
+    writeFileSync(join(host, 'file'), 'from the host');
+    symlinkSync(directory, join(directory, 'link'));
+    const linked = await openVolumes({ root: join(directory, 'link/volumes'), kernel, records: createRecords(createMemoryStore()), clock: systemClock, random: systemRandom, log: silentLogger });
+    await linked.create({ name: 'bound', options: { type: 'none', device: host, o: 'bind' } });
+    await linked.use('bound', 'c');
+    await linked.release('bound', 'c');
+    await linked.remove('bound');
+    assert.equal(readFileSync(join(host, 'file'), 'utf8'), 'from the host');
+  });
+
   test('refuses by name what it cannot be', async () => {
     await assert.rejects(volumes.create({ name: '../up' }), kind('invalid', /includes invalid characters/));
     await assert.rejects(volumes.create({ name: 'a' }), kind('invalid', /includes invalid characters/));

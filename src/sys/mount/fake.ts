@@ -1,7 +1,7 @@
 import { Fault } from '#lib/errors.ts';
 import { resolve } from 'node:path';
 import { parseOptions } from './flags.ts';
-import { unmountOrder } from './table.ts';
+import { tablePath, unmountOrder } from './table.ts';
 import type { MountEntry, Mounts } from './types.ts';
 
 export interface FakeMounts extends Mounts {
@@ -17,7 +17,7 @@ export function fakeMounts(exists: (path: string) => boolean = () => true): Fake
 
   const mount: Mounts['mount'] = (source, target, type, options = []) => {
     calls.push(['mount', type || 'none', source, target, options.join(',')].join(' ').trim());
-    const path = resolve(target);
+    const path = tablePath(target);
     if (!exists(path)) throw new Fault('not-found', `mount ${source} on ${target}: no such file or directory (ENOENT)`, { details: { errno: 'ENOENT' } });
     const remount = options.includes('remount');
     const onlyPropagation = type === '' && parseOptions(options).flags === 0;
@@ -42,14 +42,14 @@ export function fakeMounts(exists: (path: string) => boolean = () => true): Fake
 
   const unmount: Mounts['unmount'] = (target) => {
     calls.push(`unmount ${target}`);
-    const index = entries.findLastIndex((entry) => entry.target === resolve(target));
+    const index = entries.findLastIndex((entry) => entry.target === tablePath(target));
     if (index < 0) throw new Fault('invalid', `unmount ${target}: it is not a mount`, { details: { errno: 'EINVAL' } });
     entries.splice(index, 1);
   };
 
   const unmountTree: Mounts['unmountTree'] = (directory) => {
     calls.push(`unmount all below ${directory}`);
-    const found = unmountOrder(entries, resolve(directory));
+    const found = unmountOrder(entries, tablePath(directory));
     entries = entries.filter((entry) => !found.includes(entry));
     return found.length;
   };

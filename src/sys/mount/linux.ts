@@ -1,12 +1,11 @@
 import { Fault } from '#lib/errors.ts';
 import { readFileSync, realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { errnoFault, errnoOf, faulting } from '../errno.ts';
 import { check, lastErrno, libc } from '../libc.ts';
 import type { ParsedOptions } from './flags.ts';
 import { flagsOf, MS, parseOptions, perMount } from './flags.ts';
 import { withShortLayers } from './layers.ts';
-import { parseMountInfo, unmountOrder } from './table.ts';
+import { parseMountInfo, tablePath, unmountOrder } from './table.ts';
 import type { TableEntry } from './table.ts';
 import type { MountEntry, Mounts } from './types.ts';
 
@@ -97,7 +96,7 @@ function table(): TableEntry[] {
 }
 
 function unmountTree(directory: string): number {
-  const root = resolve(directory);
+  const root = tablePath(directory);
   let left = unmountOrder(list(), root);
   const count = left.length;
   while (left.length > 0) {

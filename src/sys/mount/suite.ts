@@ -1,6 +1,6 @@
 import { isFault } from '#lib/errors.ts';
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -76,6 +76,14 @@ export function mountsSuite(name: string, make: () => Mounts): void {
       assert.equal(entry(inside), undefined);
       assert.equal(entry(beside)?.type, 'tmpfs');
       assert.equal(mounts.unmountTree(inside), 0);
+    });
+
+    it('takes off what is mounted below a path that a link leads to', () => {
+      const inside = directory('real/tree');
+      symlinkSync(join(top, 'real'), join(top, 'link'));
+      mounts.mount('tmpfs', inside, 'tmpfs');
+      assert.equal(mounts.unmountTree(join(top, 'link/tree')), 1);
+      assert.equal(entry(inside), undefined);
     });
   });
 }

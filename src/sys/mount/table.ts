@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { MountEntry } from './types.ts';
 
 /** An entry with the options of the mount itself apart from those of its file system. */
@@ -37,6 +39,17 @@ function unescape(field: string): string {
     const bytes = run.split('\\').slice(1);
     return Buffer.from(bytes.map((digits) => Number.parseInt(digits, 8))).toString();
   });
+}
+
+/** A path as the mount table has it: links on the way are followed; one at the end is no mount point, and is not. */
+export function tablePath(path: string): string {
+  const whole = resolve(path);
+  try {
+    return join(realpathSync(dirname(whole)), basename(whole));
+  } catch {
+    // nothing can be mounted at what is not there
+    return whole;
+  }
 }
 
 /** Whether `path` is `directory` or below it. Both absolute and clean. */
