@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'nod
 import { delimiter, dirname, join } from 'node:path';
 import { release } from 'node:os';
 import { parseRoot } from './config.ts';
+import { readOr } from './ending.ts';
 
 interface Check {
   name: string;
@@ -82,12 +83,4 @@ function disk(root: string): { found: string; mend?: string } {
   const free = bavail * bsize;
   const found = `${(free / 2 ** 30).toFixed(1)} GiB free in ${place}`;
   return free >= leastFreeBytes ? { found } : { found, mend: 'images need room: free some, or use --root on another disk' };
-}
-
-function readOr(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

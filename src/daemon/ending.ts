@@ -50,6 +50,6 @@ export function readOr(path: string, otherwise = ''): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    return otherwise; // it has ended meanwhile
+    return otherwise; // it is not there, or has ended meanwhile
   }
 }

@@ -1,5 +1,4 @@
 import { copyFileSync, fstatSync, statSync, truncateSync } from 'node:fs';
-import { codeOf } from '#lib/errors.ts';
 
 /** Bytes of `daemon.log`; with the one before it, `daemon.log.1`, the log takes twice this at the most. */
 export const logLimitBytes = 16 * 2 ** 20;
@@ -24,15 +23,15 @@ export function logWriter(path: string, limitBytes: number = logLimitBytes): (li
   };
 }
 
-/** The file was opened to append, so every writer goes on at its new end. */
+/** The file was opened to append, so every writer goes on at its new end. What cannot be kept is lost: the log is to end nothing. */
 function keepAndEmpty(path: string): void {
-  try {
-    copyFileSync(path, `${path}.1`);
-  } catch (error) {
-    if (codeOf(error) !== 'ENOSPC') throw error;
-    // there is no room to keep it
+  for (const step of [() => copyFileSync(path, `${path}.1`), () => truncateSync(path)]) {
+    try {
+      step();
+    } catch {
+      // no room, no disk, no file: said to nobody, as this is where it would be said
+    }
   }
-  truncateSync(path);
 }
 
 function isStderr(path: string): boolean {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { DaemonFile, Status } from '#api/gantry/status.ts';
 import type { Node, Pod } from '#api/kube/types.ts';
+import { nodes as nodesRef, pods as podsRef } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import type { Engine } from '#engine/engine.ts';
 import { isoTime } from '#lib/clock.ts';
@@ -20,13 +21,10 @@ export interface StatusSources {
   nodes: Nodes;
 }
 
-const nodesRef = { group: '', version: 'v1', resource: 'nodes' };
-const pods = { group: '', version: 'v1', resource: 'pods' };
-
 export async function statusOf(sources: StatusSources): Promise<Status> {
   const { config, file, client, runtime, kernel } = sources;
   const all = await sources.engine.containers.list({ all: true, limit: 0, size: false, filters: {} });
-  const [nodeList, podList] = await Promise.all([client.list<Node>(nodesRef), client.list<Pod>(pods)]);
+  const [nodeList, podList] = await Promise.all([client.list<Node>(nodesRef), client.list<Pod>(podsRef)]);
   const { total, available } = kernel.files.space(config.root);
   return {
     daemon: {
