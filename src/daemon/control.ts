@@ -1,9 +1,10 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { chmodSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { ControlError, NodeAnswer, NodeRequest } from '#api/gantry/nodes.ts';
 import type { Status } from '#api/gantry/status.ts';
 import { Fault, isFault, messageOf } from '#lib/errors.ts';
 import { createServer } from '#lib/node-http.ts';
+import { listenOnSocket } from '#lib/unix-socket.ts';
 
 /** What Gantry's own commands ask the daemon. */
 export interface ControlBackend {
@@ -23,11 +24,7 @@ export async function serveControl(path: string, backend: ControlBackend): Promi
     if (!handle) answer(404, { error: `there is no ${request.method} ${request.url}` });
     else handle(backend, request).then((value) => answer(200, value), (error: unknown) => answer(isFault(error, 'internal') || !isFault(error) ? 500 : 409, { error: messageOf(error) }));
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
-  });
-  chmodSync(path, 0o600);
+  await listenOnSocket(server, path, 0o600);
   return {
     close: () =>
       new Promise((resolve) => {

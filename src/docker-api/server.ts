@@ -1,5 +1,5 @@
 /** The door: Docker's HTTP API on a unix socket. */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import type { IncomingMessage, Server } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
@@ -11,6 +11,7 @@ import { codeOf, Fault, isFault } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import { createServer, ServerResponse } from '#lib/node-http.ts';
 import { answerEarly, boundUnread } from '#lib/unread-body.ts';
+import { listenOnSocket } from '#lib/unix-socket.ts';
 import type { Backends } from './backends.ts';
 import type { Call } from './call.ts';
 import { goJson, sendEmpty, sendJson } from './call.ts';
@@ -76,18 +77,7 @@ class DockerDoor implements DockerApi {
 
   async listen(socketPath: string): Promise<void> {
     await clearStale(socketPath);
-    const server = this.#server;
-    const before = process.umask(0o777 & ~socketMode);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen({ path: socketPath, backlog: connectionLimit }, resolve);
-        process.umask(before);
-      });
-    } finally {
-      process.umask(before);
-    }
-    chmodSync(socketPath, socketMode);
+    await listenOnSocket(this.#server, socketPath, socketMode, connectionLimit);
   }
 
   async close(): Promise<void> {
