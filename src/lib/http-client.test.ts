@@ -83,3 +83,21 @@ test('its signal ends a request and a body', async (t) => {
   second.abort();
   await reading;
 });
+
+test('a kept connection that its server closes as it is used again is no failure, where the body can be sent again', async (t) => {
+  const used = new Set<unknown>();
+  let closed = 0;
+  const url = await serve(t, (request, response) => {
+    if (used.has(request.socket)) {
+      closed++;
+      request.socket.destroy();
+      return;
+    }
+    used.add(request.socket);
+    request.pipe(response);
+  });
+  const transport = createHttpTransport();
+  for (const body of ['one', 'two', 'three']) assert.equal(await textOf(await transport({ method: 'POST', url, body: Buffer.from(body) })), body);
+  assert.equal(closed, 2);
+  await assert.rejects(transport({ method: 'POST', url, body: (async function* () { yield Buffer.from('a'); })() }), { code: 'ECONNRESET' });
+});

@@ -124,5 +124,7 @@ test('spread constraints bound how uneven domains become', () => {
   const full = [zone('a', 'north', app('web')), { ...zone('b', 'south'), allocatable: {} }, room('c')];
   assert.equal(said(spread('DoNotSchedule'), ...full).replace(/.*available: /, ''),
     "1 Too many pods, 1 node(s) didn't match pod topology spread constraints, 1 node(s) didn't match pod topology spread constraints (missing required label).");
+  const stranger = { ...spread('DoNotSchedule'), metadata: { ...spread('DoNotSchedule').metadata, labels: { app: 'other' } } };
+  assert.equal(said(stranger, ...full), 'bind default/web to a', 'one that its own selector does not pick makes nothing more uneven');
   assert.equal(said(spread('ScheduleAnyway'), zone('a', 'north', app('web')), zone('b', 'south')), 'bind default/web to b');
 });

@@ -40,6 +40,9 @@ test('wrong bytes are never published', async (t) => {
   const wrong = await content.ingest('layer', { digest });
   await wrong.write(Buffer.from('other bytes'));
   await assert.rejects(wrong.commit(), (e) => isFault(e, 'invalid') && e.message.includes(digest));
+  const short = await content.ingest('layer', { size: text.length + 1 });
+  await short.write(text);
+  await assert.rejects(short.commit(), (e) => isFault(e, 'invalid') && /has 16 bytes, want 17/.test(e.message));
   const long = await content.ingest('layer', { size: 3 });
   await assert.rejects(long.write(text), (e) => isFault(e, 'invalid'));
   assert.deepEqual(await Array.fromAsync(content.list()), []);

@@ -95,6 +95,22 @@ describe('volumes', { skip }, () => {
     assert.deepEqual(readdirSync(mountpoint).sort(), ['null', 'outside', 'sub']);
   });
 
+  test('takes all of what an image has or nothing: a copy that fails is tried again', async () => {
+    const source = join(directory, 'image');
+    mkdirSync(source);
+    writeFileSync(join(source, 'a'), 'first');
+    writeFileSync(join(source, 'b'), 'second');
+    await volumes.create({ name: 'half' });
+    const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+    const failing = { ...kernel, files: { ...kernel.files, listXattrs: (path: string) => { if (path.endsWith('/b')) throw full; return []; } } };
+    const unlucky = await openVolumes({ root: join(directory, 'volumes'), kernel: failing, records, clock: systemClock, random: systemRandom, log: silentLogger });
+    await assert.rejects(unlucky.populate('half', source), full);
+    const { mountpoint } = volumes.get('half')!;
+    assert.deepEqual(readdirSync(mountpoint), []);
+    await volumes.populate('half', source);
+    assert.deepEqual(readdirSync(mountpoint).sort(), ['a', 'b']);
+  });
+
   test('mounts what its options name while it is used, also across a restart of the daemon', async () => {
     const { mountpoint } = await volumes.create({ name: 'fast', options: { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,nosuid' } });
     const mounted = () => kernel.mounts.list().filter((m) => m.target === mountpoint).length;

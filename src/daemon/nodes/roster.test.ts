@@ -11,6 +11,7 @@ test('the number of nodes changes: nobody stays who is not on the roster', () =>
   assert.equal(text(rosterOf(1, one)), text(one));
   const three = rosterOf(3, one);
   assert.equal(text(three), 'agents: gantry-0=1 gantry-1=2 gantry-2=3; leaving: gantry-0 (daemon)');
+  assert.equal(text(rosterOf(2, three)), 'agents: gantry-0=1 gantry-1=2; leaving: gantry-0 (daemon) gantry-2', 'who has not left yet still leaves');
   const settled = { ...three, leaving: [] };
   assert.equal(text(rosterOf(3, settled)), 'agents: gantry-0=1 gantry-1=2 gantry-2=3; leaving: ');
   assert.equal(text(rosterOf(2, settled)), 'agents: gantry-0=1 gantry-1=2; leaving: gantry-2');
