@@ -1,5 +1,5 @@
 /** Events about pods and their containers, and about the node, in the kubelet's name. */
-import type { EventRecorder as Recorder } from '#cluster/machinery/events.ts';
+import type { EventRecorder as Recorder } from '#cluster/machinery/types.ts';
 import { referenceTo } from '#cluster/machinery/events.ts';
 import type { EventRecorder } from './types.ts';
 

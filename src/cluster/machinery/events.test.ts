@@ -7,7 +7,7 @@ import { silentLogger } from '#lib/log.ts';
 import { seededRandom } from '#lib/random.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { createEventRecorder } from './events.ts';
-import type { EventRecorder } from './events.ts';
+import type { EventRecorder } from './types.ts';
 
 const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'default', uid: 'u1' } };
 

@@ -6,7 +6,7 @@ import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import { events } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
-import type { ApiObject } from './types.ts';
+import type { ApiObject, EventRecorder } from './types.ts';
 
 /** Events that wait to be written; more are dropped, and that is logged. */
 const queueLimit = 1000;
@@ -17,15 +17,6 @@ const burst = 25;
 const refillMs = 300_000;
 /** The longest message, in characters. */
 const messageLimit = 1024;
-
-export interface EventRecorder {
-  /** Says of `object` what happened, in the name of `component`. Never fails, never waits; a repeated one raises its count. */
-  record(component: string, object: ApiObject, type: 'Normal' | 'Warning', reason: string, message: string): void;
-  /** The same of what `about` names: a part of an object (`spec.containers{web}`), or one that is not at hand. */
-  recordAbout(component: string, about: ObjectReference, type: 'Normal' | 'Warning', reason: string, message: string): void;
-  /** Resolves when all that was said is written or given up. */
-  flush(): Promise<void>;
-}
 
 export interface RecorderOptions {
   client: KubeClient;

@@ -10,12 +10,11 @@
  *
  * All ends by the signal. Keys in a queue are as many as there are objects, at most.
  */
-import type { ObjectMeta } from '#api/kube/types.ts';
+import type { ObjectMeta, ObjectReference } from '#api/kube/types.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Random } from '#lib/random.ts';
 import type { KubeClient, ResourceRef } from '#client/kube/types.ts';
-import type { EventRecorder } from './events.ts';
 
 /** What every API object is, to the machinery. */
 export interface ApiObject {
@@ -51,6 +50,15 @@ export interface Informer<T> {
 /** Informers that all controllers of a process share: one for each resource. */
 export interface Informers {
   of<T extends ApiObject>(ref: ResourceRef): Informer<T>;
+}
+
+export interface EventRecorder {
+  /** Says of `object` what happened, in the name of `component`. Never fails, never waits; a repeated one raises its count. */
+  record(component: string, object: ApiObject, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  /** The same of what `about` names: a part of an object (`spec.containers{web}`), or one that is not at hand. */
+  recordAbout(component: string, about: ObjectReference, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  /** Resolves when all that was said is written or given up. */
+  flush(): Promise<void>;
 }
 
 export interface ControllerContext {

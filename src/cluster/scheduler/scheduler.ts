@@ -11,11 +11,11 @@ import { conditionOf, withCondition } from '#cluster/machinery/conditions.ts';
 import { runController } from '#cluster/machinery/controller.ts';
 import { sameJson } from '#cluster/machinery/equal.ts';
 import { createEventRecorder } from '#cluster/machinery/events.ts';
-import type { EventRecorder } from '#cluster/machinery/events.ts';
 import { createInformers } from '#cluster/machinery/informers.ts';
 import { isActivePod, isFinishedPod } from '#cluster/machinery/pods.ts';
 import { WorkQueue } from '#cluster/machinery/queue.ts';
 import { keyOf } from '#cluster/machinery/types.ts';
+import type { EventRecorder } from '#cluster/machinery/types.ts';
 import { ClusterRooms } from './observe.ts';
 import { decide, decisionText } from './plan.ts';
 

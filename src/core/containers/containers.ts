@@ -2,45 +2,25 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Aftermath, KeyedMutex } from '#lib/async.ts';
-import type { Clock } from '#lib/clock.ts';
 import { Fault, isFault } from '#lib/errors.ts';
-import type { Logger } from '#lib/log.ts';
-import type { Records } from '#core/store/records.types.ts';
 import type { CgroupLimits, CgroupUsage } from '#sys/cgroup/types.ts';
-import type { Kernel } from '#sys/types.ts';
 import { Attachments, inputOf } from './attachments.ts';
 import { bundleAt, readExit, readOomMark, readPid, writeBundle } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
 import { defaultCapabilities } from './capabilities.ts';
 import { resizeTerminal } from './conmon/control.ts';
 import { parseSync, sigkill, spawnConmon } from './conmon/spawn.ts';
-import type { ConmonPaths } from './conmon/spawn.ts';
 import { streamsOf } from './conmon/streams.ts';
 import { Entries } from './entries.ts';
 import type { Entry } from './entries.ts';
 import { startExec } from './exec.ts';
+import type { ContainerParts } from './parts.ts';
 import type { ContainerRecord, Supervision } from './record.ts';
 import { createFailure } from './runtime.ts';
-import type { Runtime } from './runtime.ts';
 import { endUnseen, signalAll, signalMain } from './signals.ts';
 import { FilterCache } from './seccomp/cache.ts';
 import { buildConfig } from './spec/build.ts';
-import type { SpecHost } from './spec/host.ts';
 import type { ContainerEvent, Containers, CreateOptions, ContainerSpec, ContainerStatus, ExecSession, ExecSpec, Exit, Streams, TerminalSize } from './types.ts';
-
-/** What the parts of this room share. */
-export interface ContainerParts {
-  kernel: Kernel;
-  log: Logger;
-  clock: Clock;
-  instance: string;
-  paths: ConmonPaths;
-  bundles: string;
-  records: Records<ContainerRecord>;
-  runtime: Runtime;
-  host: SpecHost;
-  bootId: string;
-}
 
 export class ConmonContainers implements Containers {
   readonly parts: ContainerParts;

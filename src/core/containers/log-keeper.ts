@@ -4,7 +4,7 @@ import { monotonicMs } from '#lib/clock.ts';
 import { logSize, rotateLog } from '#core/logs/files.ts';
 import type { LogLimits } from '#core/logs/files.ts';
 import { reopenLog } from './conmon/control.ts';
-import type { ContainerParts } from './containers.ts';
+import type { ContainerParts } from './parts.ts';
 import type { Entries, Entry } from './entries.ts';
 
 /** Milliseconds between two looks at a log: the time it takes to fill, as fast as it grows now, within these. */

@@ -5,7 +5,8 @@ import { forEachLimit } from '#lib/async.ts';
 import { bundleAt, readExit, readPid } from './bundle.ts';
 import { execPrefix } from './exec.ts';
 import type { Bundle } from './bundle.ts';
-import type { ConmonContainers, ContainerParts } from './containers.ts';
+import type { ConmonContainers } from './containers.ts';
+import type { ContainerParts } from './parts.ts';
 import type { ContainerRecord } from './record.ts';
 import { sigkill } from './conmon/spawn.ts';
 

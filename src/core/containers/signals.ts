@@ -2,7 +2,7 @@
 import { isFault } from '#lib/errors.ts';
 import type { Kernel } from '#sys/types.ts';
 import { sigkill } from './conmon/spawn.ts';
-import type { ContainerParts } from './containers.ts';
+import type { ContainerParts } from './parts.ts';
 import type { Entry } from './entries.ts';
 
 /** The code of a container whose end nobody saw: it ended with its supervisor, or the host went down. */

@@ -10,12 +10,14 @@ import { AttachSession } from './attach-session.ts';
 import type { ContainerContext } from './context.ts';
 import { emitContainer } from './context.ts';
 import { parseDetachKeys } from './detach-keys.ts';
-import { probeOutputLimit } from './health.ts';
 import type { Exec } from './live.ts';
 import type { ContainerRecord } from './record.ts';
 import { isAlive } from './record.ts';
 import { processEnv } from './spec.ts';
 import { checkSecurity } from './host-config.ts';
+
+/** Characters of a probe's output that are kept. */
+const probeOutputLimit = 4096;
 
 /** Execs of one container that are remembered; the oldest that ended go first. */
 const execLimit = 1000;

@@ -10,8 +10,6 @@ import type { ContainerRecord } from './record.ts';
 import { isAlive } from './record.ts';
 
 const keptResults = 5;
-/** Bytes of a probe's output that are kept. */
-export const probeOutputLimit = 4096;
 
 interface Plan {
   command: string[];
