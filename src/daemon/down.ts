@@ -26,7 +26,7 @@ export async function down(args: readonly string[]): Promise<number> {
   const socket = readDaemonFile(root)?.docker;
   await endDaemon(root, kernel);
   const lock = await lockRoot(root, instance, kernel.processes);
-  await teardown({ root, instance }, kernel, systemClock);
+  await teardown({ root, instance }, kernel, systemClock, say);
   rmSync(join(root, 'run', 'daemon.json'), { force: true });
   if (socket !== undefined) rmSync(socket, { force: true });
   if (values.purge) removeState(root);

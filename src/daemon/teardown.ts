@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { defaultGraceSeconds, readStop } from '#core/containers/bundle.ts';
+import type { Stop } from '#core/containers/bundle.ts';
 import { forgetForwarding } from '#core/networks/foreign.ts';
 import { linkNames } from '#core/networks/links.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -14,19 +16,18 @@ export interface Instance {
   instance: string;
 }
 
-/** Milliseconds for containers to end after SIGTERM, and for what is left to be gone after SIGKILL. */
-const graceMs = 10_000;
+/** Milliseconds for what is left to be gone after SIGKILL. */
 const goneMs = 10_000;
-const SIGTERM = 15;
 const SIGKILL = 9;
 
 /**
- * Takes an instance out of the kernel, with no daemon: agents of its nodes end, containers end (SIGTERM, then SIGKILL), and
- * mounts, namespaces, links, tables and cgroups go. Found by the instance's names alone, so it works after any crash.
+ * Takes an instance out of the kernel, with no daemon: agents of its nodes end, containers end (each by its stop signal, and after its stop
+ * timeout by SIGKILL), and mounts, namespaces, links, tables and cgroups go. Found by the instance's names and the containers' bundles
+ * alone, so it works after any crash. `say`: what is waited for, where that may take long.
  */
-export async function teardown(config: Instance, kernel: Kernel, clock: Clock): Promise<void> {
+export async function teardown(config: Instance, kernel: Kernel, clock: Clock, say: (text: string) => void = () => {}): Promise<void> {
   await Promise.all(agentsBelow(config.root).map((pid) => endProcess(pid, kernel.processes, clock)));
-  await endContainers(config, kernel, clock);
+  await endContainers(config, kernel, clock, say);
   await endSupervisors(config, kernel, clock);
   kernel.mounts.unmountTree(config.root);
   for (const table of kernel.nft.tables()) if (tableMark(config.instance, table)) kernel.nft.run(`delete table ${table}`);
@@ -45,25 +46,42 @@ export function removeState(root: string): void {
   rmSync(root, { recursive: true, force: true });
 }
 
-async function endContainers(config: Instance, kernel: Kernel, clock: Clock): Promise<void> {
-  const inits = supervisors(config).flatMap((pid) => childrenOf(pid));
-  for (const pid of inits) signal(kernel.processes, pid, SIGTERM);
-  await untilGone(inits, kernel.processes, clock, graceMs);
-  for (const pid of inits) signal(kernel.processes, pid, SIGKILL);
-  await untilGone(inits, kernel.processes, clock, goneMs);
+async function endContainers(config: Instance, kernel: Kernel, clock: Clock, say: (text: string) => void): Promise<void> {
+  const all = supervisors(config).map(({ pid, bundle }) => ({ inits: childrenOf(pid), stop: readStop(bundle) }));
+  const longest = Math.max(...all.map(({ stop }) => stop.graceMs)) / 1000;
+  if (longest > defaultGraceSeconds) say(`ending ${all.length} containers; the longest stop timeout is ${longest === Infinity ? 'none: for as long as it takes' : `${longest} s`}`);
+  await Promise.all(all.map(({ inits, stop }) => endContainer(inits, stop, kernel, clock)));
+}
+
+async function endContainer(inits: readonly number[], stop: Stop, { processes, cgroups }: Kernel, clock: Clock): Promise<void> {
+  for (const pid of inits) signal(processes, pid, stop.signal);
+  // a paused one hears nothing; one whose group is on its way out need not
+  if (stop.cgroup !== undefined && cgroups.exists(stop.cgroup)) await cgroups.freeze(stop.cgroup, false).catch(() => {});
+  await untilGone(inits, processes, clock, stop.graceMs);
+  for (const pid of inits) signal(processes, pid, SIGKILL);
+  await untilGone(inits, processes, clock, goneMs);
 }
 
 /** conmon ends by itself once its container's exit is written. */
 async function endSupervisors(config: Instance, kernel: Kernel, clock: Clock): Promise<void> {
-  const left = supervisors(config);
+  const left = supervisors(config).map(({ pid }) => pid);
   await untilGone(left, kernel.processes, clock, goneMs);
   for (const pid of left) signal(kernel.processes, pid, SIGKILL);
   await untilGone(left, kernel.processes, clock, goneMs);
 }
 
+/** A conmon. */
+interface Supervisor {
+  pid: number;
+  /** The directory of what it supervises, a container or a further process of one. */
+  bundle: string;
+}
+
 /** The conmon processes that have this root on their command line. */
-function supervisors(config: Instance): number[] {
-  return processesWhere((words) => words[0]?.endsWith('conmon') === true && words.some((w) => w.startsWith(`${config.root}/`)));
+function supervisors(config: Instance): Supervisor[] {
+  const bundleOf = (words: readonly string[]): string => words[words.indexOf('-b') + 1] ?? '';
+  const isOurs = (words: readonly string[]): boolean => words[0]?.endsWith('conmon') === true && bundleOf(words).startsWith(`${config.root}/`);
+  return processesWhere(isOurs).map((pid) => ({ pid, bundle: bundleOf(readOr(`/proc/${pid}/cmdline`).split('\0')) }));
 }
 
 function childrenOf(pid: number): number[] {

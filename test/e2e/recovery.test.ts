@@ -133,10 +133,29 @@ describe('the daemon is killed and comes back', { skip }, () => {
     await kubectl('delete', 'pod', 'count', 'web-a', 'web-b', '--now');
   });
 
+  /** Containers that leave a file when they hear their stop signal, one of them two seconds later; gives who did. */
+  async function talkative(): Promise<() => Promise<string>> {
+    const script = (name: string): string => `trap "echo > /w/${name}; exit" QUIT; trap "sleep 2; echo > /w/${name}; exit" USR1; echo up; while :; do sleep 0.1; done`;
+    const stops = { quits: ['QUIT', '10'], slow: ['USR1', '60'], paused: ['SIGQUIT', '10'], deaf: ['HUP', '1'], hasty: ['USR1', '0'] };
+    for (const [name, [signal = '', seconds = '']] of Object.entries(stops)) {
+      await docker('run', '-d', '--name', name, '-v', 'last-words:/w', '--stop-signal', signal, '--stop-timeout', seconds, 'bb', 'sh', '-c', script(name));
+      await until('the traps', async () => (await docker('logs', name)) === 'up');
+    }
+    await docker('pause', 'paused');
+    return async () => {
+      await docker('rm', ...Object.keys(stops));
+      return docker('run', '--rm', '-v', 'last-words:/w', 'bb', 'sh', '-c', 'cd /w; echo *');
+    };
+  }
+
   test('down and up: containers with a policy and pods start again, with what they need', async () => {
     await docker('run', '-d', '--name', 'always', '--restart=always', '-p', `${port}:80`, 'bb', 'sh', '-c', 'mkdir -p /w; echo published > /w/index.html; exec httpd -f -h /w');
-    assert.equal((await daemon.run('node', ['src/main.ts', 'down', '--root', daemon.root])).code, 0);
+    const lastWords = await talkative();
+    const { code, stderr } = await daemon.run('node', ['src/main.ts', 'down', '--root', daemon.root]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /the longest stop timeout is 60 s/);
     await daemon.up();
+    assert.equal(await lastWords(), 'paused quits slow', 'each was ended by its own signal, within its own time');
     await until('the published port', async () => (await page(urls[0]!).catch(() => '')) === 'published');
     await kubectl('wait', '--for=jsonpath={.status.containerStatuses[0].restartCount}=1', 'pod/web-c', '--timeout=30s');
     await kubectl('wait', '--for=condition=Ready', 'pod/web-c', '--timeout=30s');

@@ -2,6 +2,11 @@
  * OCI runtime configuration (runtime-spec v1.0/1.1, `config.json`), the Linux part that Gantry writes. Pure data;
  * field names are the wire's.
  */
+/** A signal's number: what a container is ended with. The image specification's name for it. */
+export const annotationStopSignal = 'org.opencontainers.image.stopSignal';
+/** Seconds until SIGKILL then; negative: for ever. */
+export const annotationStopTimeout = 'gantry.stop-timeout';
+
 export interface RuntimeConfig {
   ociVersion: string;
   root: { path: string; readonly?: boolean };

@@ -1,7 +1,9 @@
 /** The directory of one container: the OCI configuration and what conmon and the runtime write beside it. */
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { constants } from 'node:os';
 import type { RuntimeConfig } from '#api/oci/runtime.ts';
+import { annotationStopSignal, annotationStopTimeout } from '#api/oci/runtime.ts';
 import { codeOf } from '#lib/errors.ts';
 
 export interface Bundle {
@@ -25,6 +27,39 @@ export function bundleAt(directory: string): Bundle {
 export function writeBundle(bundle: Bundle, config: RuntimeConfig): void {
   mkdirSync(bundle.directory, { recursive: true, mode: 0o700 });
   writeFileSync(join(bundle.directory, 'config.json'), JSON.stringify(config));
+}
+
+/** How the container of a bundle is to be ended, by what its owner said (`ContainerSpec`). */
+export interface Stop {
+  signal: number;
+  /** Infinity: for as long as it takes. */
+  graceMs: number;
+  /** As a name for sys/cgroup. */
+  cgroup: string | undefined;
+}
+
+const defaultSignal = constants.signals.SIGTERM;
+const largestSignal = 64;
+export const defaultGraceSeconds = 10;
+
+/** The defaults for what is not there, as of a further process, or cannot be read. */
+export function readStop(directory: string): Stop {
+  const { annotations = {}, linux } = readConfig(directory);
+  const signal = Number(annotations[annotationStopSignal] ?? defaultSignal);
+  const seconds = Number(annotations[annotationStopTimeout] ?? defaultGraceSeconds);
+  return {
+    signal: Number.isInteger(signal) && signal > 0 && signal <= largestSignal ? signal : defaultSignal,
+    graceMs: Number.isNaN(seconds) ? defaultGraceSeconds * 1000 : seconds < 0 ? Infinity : seconds * 1000,
+    cgroup: linux?.cgroupsPath?.replace(/^\//, ''),
+  };
+}
+
+function readConfig(directory: string): Partial<RuntimeConfig> {
+  try {
+    return JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig;
+  } catch {
+    return {};
+  }
 }
 
 /** The exit status that conmon left, with its time; undefined while there is none. */

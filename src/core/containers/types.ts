@@ -107,6 +107,10 @@ export interface ContainerSpec {
   maskedPaths?: readonly string[];
   readonlyPaths?: readonly string[];
   shmSize?: number;
+  /** How it is ended by `down`, which knows no more of it than its bundle; SIGTERM where undefined. */
+  stopSignal?: number;
+  /** Until SIGKILL then; negative: for ever. 10 s where undefined. */
+  stopTimeoutSeconds?: number;
   /** Runs a small init (tini, catatonit) as PID 1; `precondition` where the host has none. */
   init?: boolean;
   /** Keep stdin open for attach; `stdinOnce`, without a terminal, closes it when the input of one client has ended. */

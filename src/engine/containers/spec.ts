@@ -11,6 +11,7 @@ import type { Sandbox } from '#core/sandboxes/types.ts';
 import { Fault, codeOf, isFault } from '#lib/errors.ts';
 import { openPath } from '#lib/open-flags.ts';
 import { resolveInRoot } from '#lib/rootfs-path.ts';
+import { parseSignal } from '../signals.ts';
 import type { ContainerContext } from './context.ts';
 import { logPathOf, owner } from './context.ts';
 import { logLimitsOf } from './log-config.ts';
@@ -73,6 +74,8 @@ export async function runSpec(context: ContainerContext, record: ContainerRecord
     // with another's pids it would not be the first process, which is what it is for
     init: (host.Init ?? false) && ['', 'private'].includes(host.PidMode ?? ''),
     ...(host.Annotations ? { annotations: host.Annotations } : {}),
+    ...(config.StopSignal ? { stopSignal: parseSignal(config.StopSignal) } : {}),
+    ...(typeof config.StopTimeout === 'number' ? { stopTimeoutSeconds: config.StopTimeout } : {}),
     stdin: config.OpenStdin ?? false,
     stdinOnce: config.StdinOnce ?? false,
     logPath: logPathOf(context, record),

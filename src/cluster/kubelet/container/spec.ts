@@ -18,7 +18,7 @@ import { expand } from './expand.ts';
 import { cgroupResources, oomScoreAdj } from './resources.ts';
 import { checkNonRoot, containerSecurity } from './security.ts';
 import type { ContainerSecurity } from './security.ts';
-
+import { stopSignalOf } from './stop-signal.ts';
 
 /** The kubelet's containerLogMaxSize and containerLogMaxFiles, at their defaults. */
 const logLimits: LogLimits = { bytes: 10 * 1024 * 1024, files: 5 };
@@ -83,6 +83,8 @@ export function buildContainerSpec(input: AttemptInput): ContainerSpec {
     cgroup: `${podCgroup(node, uid)}/${input.id}`,
     privileged: security.privileged,
     ...confinementOf(node, security),
+    // the pod's grace is for its deletion: what ends with its node need not wait so long
+    stopSignal: stopSignalOf(container, config.StopSignal),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     logPath: input.logPath,

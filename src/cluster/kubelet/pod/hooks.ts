@@ -1,13 +1,12 @@
 /** Life cycle hooks of containers, and stopping them with grace. */
-import { constants } from 'node:os';
 import type { Container, Pod } from '#api/kube/types.ts';
+import { stopSignalOf } from '../container/stop-signal.ts';
 import { runHandler } from '../probes/handlers.ts';
 import type { HandlerTarget } from '../probes/handlers.ts';
 import { labelOf } from '../types.ts';
 import type { NodeContext } from '../types.ts';
 import { monotonicMs } from '#lib/clock.ts';
 
-const sigterm = 15;
 const sigkill = 9;
 /** postStart has no limit of its own in the API; longer than this it has failed. */
 const postStartLimitMs = 600_000;
@@ -21,14 +20,9 @@ export async function runPostStart(node: NodeContext, pod: Pod, container: Conta
   return ok;
 }
 
-/** The signal that the container asks for, or its image, else SIGTERM. */
-function stopSignalOf(node: NodeContext, container: Container, id: string): number {
-  const image = node.core.containers.get(id)?.labels[labelOf.image];
-  const wanted = container.lifecycle?.stopSignal ?? (image === undefined ? undefined : node.core.images.get(image)?.config.config?.StopSignal);
-  if (!wanted) return sigterm;
-  if (/^\d+$/.test(wanted)) return Number(wanted);
-  const name = wanted.startsWith('SIG') ? wanted : `SIG${wanted}`;
-  return (constants.signals as Record<string, number>)[name] ?? sigterm;
+function imageSignal({ core }: NodeContext, id: string): string | undefined {
+  const image = core.containers.get(id)?.labels[labelOf.image];
+  return image === undefined ? undefined : core.images.get(image)?.config.config?.StopSignal;
 }
 
 /** A container on its way out: preStop, the signal, and after the grace period SIGKILL. */
@@ -55,7 +49,7 @@ export class Stopping {
     const left = Math.max(0, this.#deadline - monotonicMs(clock));
     // As Kubernetes: after a hook that used up the grace, two seconds more.
     const timeoutMs = hook && graceMs > 0 ? Math.max(left, 2000) : left;
-    await core.containers.stop(this.#id, { signal: timeoutMs === 0 ? sigkill : stopSignalOf(this.#node, container, this.#id), timeoutMs });
+    await core.containers.stop(this.#id, { signal: timeoutMs === 0 ? sigkill : stopSignalOf(container, imageSignal(this.#node, this.#id)), timeoutMs });
   }
 
   async #exited(): Promise<{ ok: boolean; output: string }> {

@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { RuntimeConfig, RuntimeLinux, RuntimeMount, RuntimeNamespaceType, RuntimeProcess } from '#api/oci/runtime.ts';
+import { annotationStopSignal, annotationStopTimeout } from '#api/oci/runtime.ts';
 import { Fault } from '#lib/errors.ts';
 import { capabilityNames, defaultCapabilities } from '../capabilities.ts';
 import { defaultProfile } from '../seccomp/default.ts';
@@ -28,7 +29,10 @@ export function buildConfig(spec: ContainerSpec, cgroup: string, host: SpecHost)
     mounts: buildMounts(spec, init),
     linux: buildLinux(spec, cgroup, host),
   };
-  if (spec.annotations) config.annotations = { ...spec.annotations };
+  const annotations: Record<string, string> = { ...spec.annotations };
+  if (spec.stopSignal !== undefined) annotations[annotationStopSignal] = String(spec.stopSignal);
+  if (spec.stopTimeoutSeconds !== undefined) annotations[annotationStopTimeout] = String(spec.stopTimeoutSeconds);
+  if (Object.keys(annotations).length > 0) config.annotations = annotations;
   if (spec.hostname !== undefined && spec.namespaces?.uts !== 'host') config.hostname = spec.hostname;
   return config;
 }
