@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { request } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { systemClock } from '#lib/clock.ts';
@@ -41,6 +41,23 @@ class Echo implements AttachStreams {
   close(): void {}
 }
 
+/** A process that says nothing; `end` ends it. */
+class Quiet extends Echo {
+  closed = false;
+  end: () => void = () => {};
+  #tell: () => void = () => {};
+  readonly whenClosed = new Promise<void>((resolve) => (this.#tell = resolve));
+  override onEnd(handler: () => void): void {
+    this.end = handler;
+  }
+  override endInput(): void {}
+  override close(): void {
+    this.closed = true;
+    this.#tell();
+  }
+}
+
+let attached: Quiet | undefined;
 const calls: string[] = [];
 let released: (value: { StatusCode: number }) => void = () => {};
 
@@ -53,7 +70,7 @@ const backends = {
     },
     start: () => Promise.reject(new Fault('not-modified', 'already started')),
     wait: () => Promise.resolve({ result: new Promise((resolve) => (released = resolve)) }),
-    attach: () => Promise.resolve({ tty: false, streams: new Echo() }),
+    attach: () => Promise.resolve({ tty: false, streams: attached ?? new Echo() }),
     create: (body: object) => Promise.resolve({ Id: JSON.stringify(body), Warnings: [] }),
   },
   execs: {
@@ -111,6 +128,16 @@ function raw(parts: readonly string[]): Promise<Buffer> {
       else socket.write(part, () => setImmediate(send, index + 1));
     };
     socket.on('connect', () => send(0));
+  });
+}
+
+/** A connection whose upgrade has been answered. */
+function begun(head: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path: socketPath, allowHalfOpen: true });
+    socket.on('error', reject);
+    socket.once('data', () => resolve(socket));
+    socket.on('connect', () => socket.write(head));
   });
 }
 
@@ -244,6 +271,26 @@ test('attach is upgraded, and the client\'s half-close ends input alone', async 
   assert.match(top, /^HTTP\/1.1 101 UPGRADED\r\n/);
   assert.match(top, /application\/vnd.docker.multiplexed-stream/);
   assert.deepEqual(rest, frames('hello'));
+});
+
+test('attach lets go of a quiet process once its client is gone, and not when it has only ended its input', async () => {
+  const head = 'POST /v1.50/containers/c/attach?stream=1&stdout=1&stdin=IN HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n';
+  for (const stdin of ['0', '1']) {
+    const echo = new Quiet();
+    attached = echo;
+    const half = await begun(head.replace('IN', stdin));
+    half.end();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(echo.closed, false, `half-closed, stdin=${stdin}`);
+    half.destroy();
+    attached = new Quiet();
+    const gone = await begun(head.replace('IN', stdin));
+    const closed = attached.whenClosed;
+    gone.destroy();
+    await closed;
+    echo.end();
+  }
+  attached = undefined;
 });
 
 test('exec start: the JSON body comes with the upgrade, and what follows it is input', async () => {

@@ -21,14 +21,22 @@ export function hijack(call: Call, streams: AttachStreams, options: HijackOption
   const upgraded = call.upgrade !== undefined;
   const type = options.tty || !upgraded || call.version < 42 ? 'raw-stream' : 'multiplexed-stream';
   const output = call.upgrade ? openUpgraded(call.upgrade, `application/vnd.docker.${type}`) : openPlain(call);
-  if (options.stdin) forwardInput(call.upgrade ?? call.request, streams);
-  else (call.upgrade ?? call.request).resume();
+  if (options.stdin) forwardInput(call.upgrade ?? call.request, streams, () => noticeEnd(output));
+  else {
+    call.upgrade?.once('end', () => noticeEnd(output));
+    (call.upgrade ?? call.request).resume();
+  }
   return forwardOutput(call, output, streams, options);
 }
 
 function openUpgraded(socket: Duplex, contentType: string): Writable {
   socket.write(`HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`);
   return socket;
+}
+
+/** A client that is gone looks like one that has half-closed, until it is written to: an empty write fails where nobody can read. */
+function noticeEnd(output: Writable): void {
+  if (output.writable) output.write('');
 }
 
 /** Without an upgrade the answer has no length and no chunks: it ends with the connection. */
@@ -42,7 +50,7 @@ function openPlain(call: Call): Writable {
 }
 
 /** One piece at a time, in order; events, since an async iterator would destroy the socket at the client's half-close. */
-function forwardInput(source: Readable, streams: AttachStreams): void {
+function forwardInput(source: Readable, streams: AttachStreams, ended: () => void): void {
   let tail = Promise.resolve();
   source.on('data', (chunk: Buffer) => {
     source.pause();
@@ -54,7 +62,7 @@ function forwardInput(source: Readable, streams: AttachStreams): void {
         () => void source.resume(),
       );
   });
-  source.on('end', () => void tail.then(() => streams.endInput()));
+  source.on('end', () => void tail.then(() => streams.endInput()).finally(ended));
 }
 
 function forwardOutput(call: Call, output: Writable, streams: AttachStreams, options: HijackOptions): Promise<void> {

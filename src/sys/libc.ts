@@ -67,6 +67,7 @@ export interface Libc {
   pidfdOpen(pid: number, flags: number): number;
   closeRange(first: number, last: number, flags: number): number;
   openat2(directory: number, path: string, how: Bytes, size: number): number;
+  fallocate(fd: number, mode: number, from: number, bytes: number): number;
   mountSetattr(directory: number, path: string, flags: number, attributes: Bytes, size: number): number;
 }
 
@@ -123,6 +124,7 @@ const signatures: Record<Exclude<keyof Libc, 'umount2Aside' | 'mountAside'>, [re
   posix_spawnattr_setsigmask: ['int', ['void *', 'void *']],
   pidfdOpen: ['long', ['int', 'uint'], 'syscall', 434],
   closeRange: ['long', ['uint', 'uint', 'uint'], 'syscall', 436],
+  fallocate: ['int', ['int', 'int', 'int64', 'int64']],
   openat2: ['long', ['int', 'str', 'void *', 'size_t'], 'syscall', 437],
   mountSetattr: ['long', ['int', 'str', 'uint', 'void *', 'size_t'], 'syscall', 442],
 };

@@ -1,10 +1,13 @@
 /** A root on a disk that is full, and that becomes read-only: what fails says so in a line, what runs goes on, and all is well once the cause is gone. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { codeOf } from '#lib/errors.ts';
+import { whyNoRecordingDisk } from '../chaos/disk/recording.ts';
 import { TestDaemon, until, whyNoDaemon } from '../support/daemon.ts';
 
 const skip = whyNoDaemon('docker', 'kubectl') ?? false;
@@ -49,6 +52,71 @@ describe('a disk that is full', { skip }, () => {
     assert.equal(await daemon.ok('kubectl', 'get', 'configmap', 'last', '-o', 'name'), 'configmap/last');
     assert.equal(await daemon.ok('docker', 'ps', '--filter', 'name=runs', '--format', '{{.State}}'), 'running');
   });
+});
+
+describe('a disk that fails', { skip: skip || whyNoRecordingDisk() }, () => {
+  const daemon = new TestDaemon();
+  const stores = ['cluster/store', 'runtime/records'].map((below) => join(daemon.root, below));
+  let disks: ChildProcess;
+  const fail = async (errno: number | null): Promise<void> => {
+    const done = once(disks, 'message');
+    disks.send(errno as number);
+    await done;
+  };
+
+  before(async () => {
+    await daemon.up();
+    await daemon.kill();
+    disks = fork(join(import.meta.dirname, '../chaos/disk/serve.ts'), [], { env: { ...process.env, DISKS: stores.join(':') } });
+    await once(disks, 'message');
+    await daemon.up();
+    await daemon.busybox();
+    await daemon.ok('docker', 'run', '-d', '--name', 'runs', 'bb', 'sleep', '100000');
+    await daemon.ok('kubectl', 'run', 'runs', '--image=bb', '--', 'sleep', '100000');
+    await daemon.ok('kubectl', 'wait', '--for=condition=Ready', 'pod/runs', '--timeout=60s');
+  });
+  after(async () => {
+    try {
+      await fail(null);
+      await daemon.end();
+    } finally {
+      const ended = once(disks, 'exit');
+      disks.disconnect();
+      await ended;
+    }
+  });
+
+  for (const [what, errno] of [['gives errors', constants.errno.EIO], ['is read-only', constants.errno.EROFS]] as const) {
+    test(`it ${what}: both doors refuse writes and say why, and read on; it is well again: so are they`, async () => {
+      const { pid } = (await daemon.status()).daemon;
+      const lines = (): number => daemon.log().split('\n').filter((line) => line.includes('the store could not write, and refuses until it can')).length;
+      const told = lines();
+      await fail(errno);
+      const refused = /could not write: .*full or failing disk/;
+      await until('an object to be refused', async () => refused.test((await daemon.kubectl('create', 'configmap', `c${errno}`)).stderr));
+      for (let i = 0; i < 3; i++) {
+        assert.match((await daemon.kubectl('create', 'configmap', `c${errno}`)).stderr, refused);
+        const { stderr } = await daemon.docker('volume', 'create', `v${errno}`);
+        assert.match(stderr, refused);
+        assert.doesNotMatch(stderr, /undefined|\n\s+at /);
+      }
+      assert.equal(await daemon.ok('kubectl', 'get', 'pod', 'runs', '-o', 'jsonpath={.status.phase}'), 'Running');
+      assert.equal(await daemon.ok('kubectl', 'exec', 'runs', '--', 'echo', 'in'), 'in');
+      assert.equal(await daemon.ok('docker', 'inspect', '-f', '{{.State.Status}}', 'runs'), 'running');
+      assert.equal(await daemon.ok('docker', 'exec', 'runs', 'echo', 'in'), 'in');
+      assert.equal(lines(), told + stores.length, 'each store says it once');
+      await fail(null);
+      await daemon.ok('kubectl', 'create', 'configmap', `c${errno}`);
+      await daemon.ok('docker', 'volume', 'create', `v${errno}`);
+      assert.equal(await daemon.ok('docker', 'run', '--rm', 'bb', 'echo', 'again'), 'again');
+      assert.equal((await daemon.status()).daemon.pid, pid);
+      await daemon.kill();
+      await daemon.up();
+      await daemon.ok('kubectl', 'get', 'configmap', `c${errno}`);
+      await daemon.ok('docker', 'volume', 'inspect', `v${errno}`);
+      assert.equal(await daemon.ok('docker', 'ps', '--filter', 'name=runs', '--format', '{{.State}}'), 'running');
+    });
+  }
 });
 
 function fillUp(path: string): void {

@@ -67,6 +67,7 @@ export function fakeFiles(): FakeFiles {
     },
     // at once, so that a world with a clock of its own stays in step
     removeTree: async (path) => faulting(`remove ${path}`, () => rmSync(path, { recursive: true, force: true })),
+    reserve: (fd, from, bytes) => void calls.push(`set aside ${bytes} bytes of ${fd} from ${from}`),
     space: (path) => {
       faulting(`look up the space of ${path}`, () => lstatSync(path));
       return { total: 100 * 2 ** 30, free: 50 * 2 ** 30, available: 40 * 2 ** 30 };

@@ -12,6 +12,7 @@ const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_IN_ROOT = 0x10n;
 const O_CLOEXEC = 0o2000000;
 const O_TMPFILE = 0o20200000;
+const FALLOC_FL_KEEP_SIZE = 1;
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
 
@@ -62,6 +63,7 @@ export function linuxFiles(): Files {
       const { bsize, blocks, bfree, bavail } = faulting(`look up the space of ${path}`, () => statfsSync(path));
       return { total: blocks * bsize, free: bfree * bsize, available: bavail * bsize };
     },
+    reserve: (fd, from, bytes) => void check(libc().fallocate(fd, FALLOC_FL_KEEP_SIZE, from, bytes), `set aside ${bytes} bytes of the disk`),
     close: (fd) => faulting(`close descriptor ${fd}`, () => closeSync(fd)),
   };
 }

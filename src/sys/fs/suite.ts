@@ -100,6 +100,16 @@ export function filesSuite(name: string, make: () => Files): void {
       assert.deepEqual([existsSync(join(top, 'tree')), existsSync(top)], [false, true]);
     });
 
+    it('sets aside what a file will need, and leaves it as it is', () => {
+      const path = join(top, 'ahead');
+      const fd = openSync(path, 'w+');
+      files.reserve(fd, 0, 1 << 20);
+      assert.equal(statSync(path).size, 0);
+      writeSync(fd, 'whole');
+      files.close(fd);
+      assert.equal(readFileSync(path, 'utf8'), 'whole');
+    });
+
     it('knows the space of a file system, and syncs directories only', () => {
       const space = files.space(top);
       assert.ok(space.total >= space.free && space.free >= space.available && space.available > 0);

@@ -1,4 +1,4 @@
-/** What Node's `fs` lacks: extended attributes, device nodes, `openat2` confinement, sync of a directory. */
+/** What Node's `fs` lacks: extended attributes, device nodes, `openat2` confinement, sync of a directory, space set aside. */
 export interface Files {
   getXattr(path: string, name: string): Buffer | undefined;
   setXattr(path: string, name: string, value: Uint8Array): void;
@@ -22,5 +22,7 @@ export interface Files {
   removeTree(path: string): Promise<void>;
   /** statfs(2): bytes. */
   space(path: string): { total: number; free: number; available: number };
+  /** fallocate(2), the file's size kept: those bytes of it are on the disk, whatever else fills it. `exhausted` where there is no room, `not-implemented` where the file system cannot. */
+  reserve(fd: number, from: number, bytes: number): void;
   close(fd: number): void;
 }

@@ -54,6 +54,7 @@ export class Fixed {
     await this.#world.want('kubectl', ['apply', '-f', '-'], web);
     await kubectl('rollout', 'status', 'deploy/web', '--timeout=60s');
     await kubectl('wait', '--for=condition=Ready', 'pod/count', '--timeout=60s');
+    this.#world.countNode = await kubectl('get', 'pod', 'count', '-o', 'jsonpath={.spec.nodeName}');
     const service = await kubectl('get', 'svc', 'web', '-o', 'jsonpath={.spec.clusterIP}/ http://127.0.0.1:{.spec.ports[0].nodePort}/');
     this.#urls = [`http://127.0.0.1:${port}/`, ...`http://${service}`.split(' ')];
     for (const url of this.#urls) await until(url, () => answers(url));

@@ -1,7 +1,7 @@
 /**
  * What the parts of the chaos program share. A *round*: load by the real clients, the kill at a moment nobody chose, `up`, checks of
  * all that must hold, and an end of what the round made. While the daemon is *being killed* a client may fail: what it asked for is
- * then done wholly or not at all. At any other time its failure is the program's.
+ * then done wholly or not at all. At any other time its failure is the program's, also while a node's agent is killed: the daemon answers on.
  */
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,6 +13,13 @@ import { TestDaemon, type Result } from '../../support/daemon.ts';
 /** How a request went: `cut` where the daemon's end may have been in its way. */
 export interface Outcome extends Result {
   cut: boolean;
+}
+
+/** What a round kills; nothing in a quiet one. */
+export interface Kill {
+  daemon: boolean;
+  /** Nodes whose agents are killed. */
+  nodes: readonly string[];
 }
 
 /** A part of the load. Objects of one round carry its number in their names. */
@@ -29,8 +36,11 @@ export class World {
   readonly random: Random;
   /** A directory that containers write marks to: how often each was started. */
   readonly marks: string;
-  /** Set at the kill; a round begins without. */
+  /** Set at the kill, where the load ends; a round begins without. */
   killed = false;
+  kill: Kill = { daemon: true, nodes: [] };
+  /** Where the pod `count` is, that lives through all rounds. */
+  countNode = '';
   #count = 0;
 
   constructor(daemon: TestDaemon, random: Random) {
@@ -46,7 +56,12 @@ export class World {
 
   async ask(program: string, args: readonly string[], input?: string): Promise<Outcome> {
     const result = await this.daemon.run(program, args, input);
-    return { ...result, cut: result.code !== 0 && this.killed };
+    return { ...result, cut: result.code !== 0 && this.killed && this.kill.daemon };
+  }
+
+  /** Whether this round's kill leaves a client its connection: to the engine, or to a pod on `node`. */
+  survives(node?: string): boolean {
+    return !this.kill.daemon && (node === undefined || !this.kill.nodes.includes(node));
   }
 
   /** A request that must succeed, unless the kill cut it. */

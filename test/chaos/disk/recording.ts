@@ -2,12 +2,17 @@
  * A directory on a disk that remembers all that it is asked to do (journal.ts): a FUSE file system of one flat directory, kept in
  * memory. What uses it must be another process: this one's answers come from its own event loop. It can be told to fail.
  */
-import { closeSync, openSync, read, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, read, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { promisify } from 'node:util';
 import { linuxMounts } from '#sys/mount/linux.ts';
 import * as wire from './fuse-wire.ts';
 import type { Act } from './journal.ts';
+
+/** False where it can be. */
+export function whyNoRecordingDisk(): string | false {
+  return process.getuid?.() !== 0 || !existsSync('/dev/fuse') ? 'a disk that records needs root and /dev/fuse' : false;
+}
 
 const rootNode = 1n;
 const { ENOENT, ENOSYS } = constants.errno;
@@ -43,7 +48,8 @@ export class RecordingDisk {
   }
 
   async end(): Promise<void> {
-    linuxMounts().unmount(this.directory, { detach: true });
+    // whoever has ended with all mounts below its root was before us
+    if (readFileSync('/proc/self/mounts', 'utf8').includes(` ${this.directory} `)) linuxMounts().unmount(this.directory, { detach: true });
     await this.#served;
     closeSync(this.#device);
   }

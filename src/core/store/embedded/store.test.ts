@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import { isFault } from '#lib/errors.ts';
 import { silentLogger } from '#lib/log.ts';
+import { linuxFiles } from '#sys/fs/linux.ts';
 import { storeSuite } from '../suite.ts';
 import type { Durability } from './store.ts';
 import { openEmbeddedStore } from './store.ts';
@@ -64,6 +65,47 @@ test('embedded store: a full disk refuses what does not fit, and loses nothing',
     assert.deepEqual([store.revision(), (await store.range('k', 'l')).count], [written + 1, written]);
     await store.close();
   } finally {
+    execFileSync('umount', ['-l', directory]);
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+test('embedded store: a disk that others fill to the last byte, and clear, while it is written to: what does not fit is refused, and nothing else', { skip: mayMount ? false : 'mounting a small disk needs root' }, async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'gantry-store-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', directory]);
+  const { reserve } = linuxFiles();
+  const open = () => openEmbeddedStore({ directory: join(directory, 'store'), durability: 'disk', clock: new VirtualClock(), log: silentLogger, reserve });
+  const filler = spawn('sh', ['-c', `cd ${directory}; while :; do cat /dev/zero > fill 2>/dev/null; cat /dev/zero > more 2>/dev/null; truncate -s 4M fill; sleep 0.0$((RANDOM%5)); rm -f more; done`]);
+  try {
+    let store = await open();
+    const kept = new Map<string, number>();
+    let refused = 0;
+    let removed = 0;
+    for (let i = 0; (refused < 150 || removed < 150) && i < 20_000; i++) {
+      const size = 100 + ((i * 7919) % 30_000);
+      try {
+        await store.put(`k${i}`, Buffer.alloc(size, i));
+        kept.set(`k${i}`, size);
+      } catch (error) {
+        assert.match(String(error), /no space left on device.*look for a full or failing disk/);
+        refused++;
+        // what is full can be emptied
+        const [key] = kept.keys();
+        if (key === undefined) continue;
+        await store.delete(key);
+        kept.delete(key);
+        removed++;
+        if (removed % 20 === 0) await store.compact(store.revision());
+      }
+    }
+    assert.ok(refused >= 150 && removed >= 150, `${refused} refused, ${removed} removed`);
+    await store.close();
+    filler.kill();
+    store = await open();
+    assert.deepEqual((await store.range('k', 'l')).entries.map(({ key, value }) => [key, value.length]).sort(), [...kept].sort());
+    await store.close();
+  } finally {
+    filler.kill();
     execFileSync('umount', ['-l', directory]);
     await rm(directory, { recursive: true, force: true });
   }

@@ -1,22 +1,17 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
+import { KeyedMutex } from '#lib/async.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Backend, Batch, Loaded, RecordId, RecordMeta, StoredRecord } from '../mvcc/backend.ts';
 import { MvccStore } from '../mvcc/store.ts';
 import type { Store } from '../types.ts';
-import { checkDatabaseFile } from './file.ts';
 import { decodeKey, decodeMeta, decodeValue, encodeRecord, recordKey } from './codec.ts';
-
-/**
- * Bytes that must be free on the disk for a write that removes, and for one that adds: that much and four times what it adds,
- * for the pages that are written anew. LMDB is not let meet a full disk: its library may end the process after it.
- */
-const freeToRemove = 256 * 1024;
-const freeToAdd = 1024 * 1024;
+import { checkDatabaseFile } from './file.ts';
+import { Room, type Reserve } from './room.ts';
 
 /** Records that a compaction removes in one write. */
 const removalsPerWrite = 4096;
@@ -35,6 +30,8 @@ export interface EmbeddedOptions {
   holds?: string;
   clock: Clock;
   log: Logger;
+  /** Sets aside what writes will need; absent: it is looked up before each. */
+  reserve?: Reserve;
 }
 
 /** The store on LMDB, within this process. `conflict` where its file is damaged, as far as that is seen before it is mapped. */
@@ -45,8 +42,9 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store
   const mark = join(directory, 'opened');
   const isNew = !existsSync(mark);
   checkDatabaseFile(join(directory, 'data.mdb'), options.holds ?? 'what was stored', isNew);
-  const backend = new LmdbBackend(options.directory, options.durability);
+  const env = openEnv(directory, options.durability);
   if (isNew) closeSync(openSync(mark, 'a', 0o600));
+  const backend = new LmdbBackend(env, { ...options, directory });
   // LMDB syncs its file and not the file's name.
   if (options.durability === 'disk') syncNames(directory, made === undefined ? directory : dirname(made));
   return new MvccStore(backend, options);
@@ -63,50 +61,78 @@ function syncNames(from: string, upTo: string): void {
   if (from !== upTo && from !== dirname(from)) syncNames(dirname(from), upTo);
 }
 
-class LmdbBackend implements Backend {
-  readonly #root: RootDatabase;
-  readonly #records: Database<Buffer, Uint8Array>;
-  readonly #leases: Database<number, number>;
-  readonly #facts: Database<number, string>;
-  readonly #directory: string;
+interface Env {
+  root: RootDatabase;
+  records: Database<Buffer, Uint8Array>;
+  leases: Database<number, number>;
+  facts: Database<number, string>;
+}
 
-  constructor(directory: string, durability: Durability) {
-    this.#directory = directory;
-    // Without overlapping sync a commit is synced before its promise resolves, and not after it.
-    // Its batching by event turn rejects, where a commit fails, a promise that nobody can handle; each write is a batch anyway.
-    this.#root = open({ path: directory, noSubdir: false, maxDbs: 4, overlappingSync: false, eventTurnBatching: false, noSync: durability === 'process' });
-    this.#records = this.#root.openDB({ name: 'records', keyEncoding: 'binary', encoding: 'binary' });
-    this.#leases = this.#root.openDB({ name: 'leases', encoding: 'json' });
-    this.#facts = this.#root.openDB({ name: 'facts', encoding: 'json' });
+function openEnv(path: string, durability: Durability, readOnly = false): Env {
+  // Without overlapping sync a commit is synced before its promise resolves, and not after it.
+  // Its batching by event turn rejects, where a commit fails, a promise that nobody can handle; each write is a batch anyway.
+  const root = open({ path, noSubdir: false, maxDbs: 4, overlappingSync: false, eventTurnBatching: false, noSync: durability === 'process', readOnly });
+  return {
+    root,
+    records: root.openDB({ name: 'records', keyEncoding: 'binary', encoding: 'binary' }),
+    leases: root.openDB({ name: 'leases', encoding: 'json' }),
+    facts: root.openDB({ name: 'facts', encoding: 'json' }),
+  };
+}
+
+/**
+ * After a write that failed the environment is opened anew, at once: LMDB may refuse even reads then. What of that write is found
+ * in the file although it was not acknowledged goes with the next one; until the disk takes that, there is only reading.
+ */
+class LmdbBackend implements Backend {
+  readonly #options: Pick<EmbeddedOptions, 'directory' | 'durability'>;
+  readonly #room: Room;
+  readonly #serial = new KeyedMutex();
+  #env: Env;
+  /** Whether the file may hold more than was acknowledged; and whether it could only be opened for reading. */
+  #doubtful = false;
+  #readOnly = false;
+  /** The newest revision that was acknowledged. */
+  #newest = 0;
+
+  constructor(env: Env, options: Pick<EmbeddedOptions, 'directory' | 'durability' | 'reserve'>) {
+    this.#env = env;
+    this.#options = options;
+    this.#room = new Room(options.directory, options.reserve);
   }
 
   load(): Loaded {
+    const { facts, leases } = this.#env;
     return {
-      revision: this.#facts.get('revision') ?? 0,
-      compacted: this.#facts.get('compacted') ?? 0,
+      revision: (this.#newest = facts.get('revision') ?? 0),
+      compacted: facts.get('compacted') ?? 0,
       records: this.#allRecords(),
-      leases: [...this.#leases.getRange()].map(({ key, value }) => ({ id: key, ttlSeconds: value })),
-      lastLease: this.#facts.get('lastLease') ?? 0,
+      leases: [...leases.getRange()].map(({ key, value }) => ({ id: key, ttlSeconds: value })),
+      lastLease: facts.get('lastLease') ?? 0,
     };
   }
 
   /** Without copying the values: what a view shows is overwritten by the next. */
   *#allRecords(): Generator<{ key: string; record: RecordMeta }> {
-    for (const id of this.#records.getKeys()) {
-      const bytes = this.#records.getBinaryFast(id);
-      if (bytes) yield { key: decodeKey(bytes), record: decodeMeta(id, bytes) };
+    const { records } = this.#env;
+    for (const id of records.getKeys()) {
+      const bytes = records.getBinaryFast(id);
+      if (!bytes) continue;
+      const record = decodeMeta(id, bytes);
+      this.#newest = Math.max(this.#newest, record.revision);
+      yield { key: decodeKey(bytes), record };
     }
   }
 
   value(revision: number, sub: number): Uint8Array {
-    const bytes = this.#records.getBinary(recordKey(revision, sub));
+    const bytes = this.#env.records.getBinary(recordKey(revision, sub));
     if (!bytes) throw new Error(`the database lost record ${revision}.${sub}`);
     return decodeValue(bytes);
   }
 
   history(from: number, to: number, wanted: (key: string) => boolean): StoredRecord[] {
     const records: StoredRecord[] = [];
-    for (const { key: id, value: bytes } of this.#records.getRange({ start: recordKey(from, 0), end: recordKey(to, 0) })) {
+    for (const { key: id, value: bytes } of this.#env.records.getRange({ start: recordKey(from, 0), end: recordKey(to, 0) })) {
       const key = decodeKey(bytes);
       if (wanted(key)) records.push({ key, value: decodeValue(bytes), ...decodeMeta(id, bytes) });
     }
@@ -115,45 +141,65 @@ class LmdbBackend implements Backend {
 
   async commit(batch: Batch): Promise<void> {
     const added = batch.records.reduce((sum, record) => sum + record.value.byteLength, 0);
-    this.#requireSpace(added === 0 ? freeToRemove : freeToAdd + 4 * added);
     const last = Math.max(...batch.leases.map((lease) => lease.id), 0);
-    await this.#write(() => [
-      ...batch.records.map((record) => this.#records.put(recordKey(record.revision, record.sub), encodeRecord(record))),
-      ...batch.leases.map(({ id, ttlSeconds }) => (ttlSeconds === 0 ? this.#leases.remove(id) : this.#leases.put(id, ttlSeconds))),
-      ...(last > (this.#facts.get('lastLease') ?? 0) ? [this.#facts.put('lastLease', last)] : []),
+    await this.#write(added, ({ records, leases, facts }) => [
+      ...batch.records.map((record) => records.put(recordKey(record.revision, record.sub), encodeRecord(record))),
+      ...batch.leases.map(({ id, ttlSeconds }) => (ttlSeconds === 0 ? leases.remove(id) : leases.put(id, ttlSeconds))),
+      ...(last > (facts.get('lastLease') ?? 0) ? [facts.put('lastLease', last)] : []),
     ]);
-  }
-
-  #requireSpace(bytes: number): void {
-    const { bfree, bsize } = statfsSync(this.#directory);
-    if (bfree * bsize < bytes) throw new Error(`no space left on device: the disk of ${this.#directory} has ${bfree * bsize} bytes free, and the write takes ${bytes}`);
+    this.#newest = Math.max(this.#newest, ...batch.records.map(({ revision }) => revision));
   }
 
   async compact(revision: number, newest: number, dropped: readonly RecordId[]): Promise<void> {
-    this.#requireSpace(freeToRemove);
-    await this.#write(() => [this.#facts.put('compacted', revision), this.#facts.put('revision', newest)]);
+    await this.#write(0, ({ facts }) => [facts.put('compacted', revision), facts.put('revision', newest)]);
     for (let i = 0; i < dropped.length; i += removalsPerWrite) {
       const some = dropped.slice(i, i + removalsPerWrite);
-      await this.#write(() => some.map((id) => this.#records.remove(recordKey(id.revision, id.sub))));
+      await this.#write(0, ({ records }) => some.map((id) => records.remove(recordKey(id.revision, id.sub))));
     }
   }
 
   async close(): Promise<void> {
-    await this.#root.close();
+    await this.#serial.run('', () => this.#env.root.close());
+    this.#room.close();
   }
 
-  /** Puts the operations of `work` in one LMDB transaction. */
-  async #write(work: () => Promise<boolean>[]): Promise<void> {
-    let operations: Promise<boolean>[] = [];
-    const committed = this.#root.batch(() => {
-      operations = work();
+  /** Puts the operations of `work`, which adds so many bytes, in one LMDB transaction. */
+  #write(added: number, work: (env: Env) => Promise<boolean>[]): Promise<void> {
+    return this.#serial.run('', async () => {
+      this.#room.require(added);
+      if (this.#readOnly) await this.#openAnew();
+      const env = this.#env;
+      const left = this.#doubtful ? this.#unacknowledged() : [];
+      let operations: Promise<boolean>[] = [];
+      const committed = env.root.batch(() => {
+        operations = [...left.map((id) => env.records.remove(id)), ...work(env)];
+      });
+      try {
+        await Promise.all([committed, ...operations]);
+      } catch (error) {
+        this.#doubtful = true;
+        throw await reasonOf(error).finally(() => this.#openAnew());
+      }
+      this.#doubtful = false;
+      env.root.resetReadTxn();
     });
+  }
+
+  #unacknowledged(): Buffer[] {
+    return [...this.#env.records.getKeys({ start: recordKey(this.#newest + 1, 0) })].map((id) => Buffer.from(id));
+  }
+
+  async #openAnew(): Promise<void> {
+    const { directory, durability } = this.#options;
+    await this.#env.root.close();
+    this.#readOnly = true;
     try {
-      await Promise.all([committed, ...operations]);
-    } catch (error) {
-      throw await reasonOf(error);
+      this.#env = openEnv(directory, durability);
+      this.#readOnly = false;
+    } catch {
+      // a disk that takes no writes mostly still gives what it holds
+      this.#env = openEnv(directory, durability, true);
     }
-    this.#root.resetReadTxn();
   }
 }
 
@@ -165,12 +211,9 @@ async function reasonOf(error: unknown): Promise<unknown> {
     (met: unknown) => met,
   );
   const text = messageOf(reason);
-  if (text.includes('MDB_PANIC')) return new Error(gaveUp, { cause: reason });
   const at = text.indexOf(pageDetail);
   return at < 0 ? reason : new Error(text.slice(0, at), { cause: reason });
 }
 
 /** Begins what LMDB tells of the page that it could not write. */
 const pageDetail = ': Attempting to write page';
-/** LMDB writes no more once it could not write where its newest state is, even if the disk is well again. */
-const gaveUp = 'the disk failed at a moment after which nothing more is written until the daemon is started anew: when the disk is well, end the daemon (its pid is in ./gantry status) and call ./gantry up; containers run on';

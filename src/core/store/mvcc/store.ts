@@ -30,6 +30,8 @@ export class MvccStore implements Store {
   readonly #committer: Committer;
   #revision = 0;
   #compacted = 0;
+  /** Whether its last write failed. */
+  #refuses = false;
   #closed: Fault | undefined;
 
   constructor(backend: Backend, options: MvccOptions) {
@@ -148,9 +150,13 @@ export class MvccStore implements Store {
       await this.#backend.commit(stage);
     } catch (error) {
       this.#index.rollback(new Set(stage.records.map((record) => record.key)), this.#revision);
-      this.#log.error('the store could not write', { error });
+      // one line for a disk that refuses for hours; each who asks is told besides
+      if (!this.#refuses) this.#log.error('the store could not write, and refuses until it can', { error });
+      this.#refuses = true;
       throw error;
     }
+    if (this.#refuses) this.#log.info('the store writes again');
+    this.#refuses = false;
     this.#revision = stage.revision;
     for (const record of stage.records) this.#leases.attach(record.key, record.lease);
     for (const lease of stage.leases) this.#leases.apply(lease);

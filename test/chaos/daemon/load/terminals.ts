@@ -12,9 +12,11 @@ const endMs = 10_000;
 class Terminal {
   readonly child: ChildProcess;
   readonly ended: Promise<unknown>;
+  readonly #isFurther: boolean;
   shown = '';
 
-  constructor(world: World, command: string) {
+  constructor(world: World, command: string, isFurther = false) {
+    this.#isFurther = isFurther;
     this.child = world.daemon.start('script', ['-qec', `stty rows 33 cols 99; exec ${command}`, '/dev/null']);
     this.ended = once(this.child, 'close');
     this.child.stdin?.on('error', () => {});
@@ -37,8 +39,18 @@ class Terminal {
     return false;
   }
 
-  async endsWithDaemon(world: World): Promise<void> {
+  /** With whom it speaks to; where that lives through the kill, it still answers. */
+  async endsWithDaemon(world: World, node?: string): Promise<void> {
     while (!world.killed) await sleep(50);
+    if (world.survives(node)) {
+      this.type('echo =still-$((40+2))=\n');
+      await until('a terminal to answer after a kill that is not its own', () => this.shown.includes('=still-42='), 10);
+      // a further process outlives its client, as with Docker; the first one's client just vanishes
+      if (this.#isFurther) this.type('exit\n');
+      else this.child.kill('SIGKILL');
+      await this.ended;
+      return;
+    }
     if ((await Promise.race([this.ended, sleep(endMs).then(() => 'late')])) === 'late') {
       this.child.kill('SIGKILL');
       assert.fail('a terminal’s client did not end with the daemon');
@@ -51,13 +63,13 @@ export const terminals: Actor = {
 
   async act(world) {
     const attached = new Terminal(world, 'docker attach shell');
-    const inside = new Terminal(world, 'docker exec -it count sh');
-    const inPod = new Terminal(world, 'kubectl exec -it count -- sh');
-    const all = [attached, inside, inPod];
+    const inside = new Terminal(world, 'docker exec -it count sh', true);
+    const inPod = new Terminal(world, 'kubectl exec -it count -- sh', true);
+    const all = [[attached], [inside], [inPod, world.countNode]] as const;
     await Promise.all(
-      all.map(async (terminal) => {
+      all.map(async ([terminal, node]) => {
         while (!world.killed && (await terminal.answers(world))) await sleep(100);
-        await terminal.endsWithDaemon(world);
+        await terminal.endsWithDaemon(world, node);
       }),
     );
   },
