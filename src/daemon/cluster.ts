@@ -26,7 +26,7 @@ const portTries = 100;
 export async function openCluster(around: Surroundings, network: ClusterNetwork, gateway: string, config: DaemonConfig): Promise<Cluster> {
   const { clock, random, log } = around;
   const root = join(around.root, 'cluster');
-  const store = await openEmbeddedStore({ directory: join(root, 'store'), durability: 'disk', holds: 'the objects of the cluster', clock, log, reserve: around.kernel.files.reserve });
+  const store = await openEmbeddedStore({ directory: join(root, 'store'), durability: 'disk', holds: 'the objects of the cluster', clock, log, files: around.kernel.files });
   const api = await createApiServer({
     store,
     clock,

@@ -7,6 +7,7 @@ import type { ClusterNetwork } from './cluster-network.ts';
 import { addressIn } from './cluster-network.ts';
 import { hostNameServers } from './engine.ts';
 import { component } from './names.ts';
+import { withKeptPort } from './ports.ts';
 import type { Surroundings } from './runtime.ts';
 
 export const clusterDomain = 'cluster.local';
@@ -24,7 +25,8 @@ export function dnsAddress(network: ClusterNetwork): string {
 /** The DNS server in this process, and the Service by which pods reach it. */
 export async function openClusterDns(around: Surroundings, api: ApiServer, network: ClusterNetwork, gateway: string, signal: AbortSignal): Promise<ClusterDns> {
   const reader = api.localClient({ name: 'system:kube-dns', groups: [] });
-  const dns = await startClusterDns({ ...around, client: reader, address: gateway, port: 0, domain: clusterDomain, upstreams: hostNameServers, signal });
+  // pods on nodes that are agents ask there until their node has heard of another
+  const dns = await withKeptPort(around.root, 'dns', (port) => startClusterDns({ ...around, client: reader, address: gateway, port, domain: clusterDomain, upstreams: hostNameServers, signal }));
   const publisher = api.localClient(component('dns'));
   await publish(publisher, dnsService(dnsAddress(network)), services);
   await publish(publisher, dnsSlice(gateway, dns.port), slices);

@@ -62,7 +62,7 @@ export async function openRuntime(around: Surroundings, options: { engine: boole
   const log = around.log;
   kernel.cgroups.mountMissing();
   // a kill of the daemon loses nothing, and no container waits for the disk: docs/decisions/0002
-  const store = await openEmbeddedStore({ directory: join(root, 'records'), durability: 'process', holds: 'the records of images, containers, networks and volumes', clock, log, reserve: kernel.files.reserve });
+  const store = await openEmbeddedStore({ directory: join(root, 'records'), durability: 'process', holds: 'the records of images, containers, networks and volumes', clock, log, files: kernel.files });
   const records = createRecords(store, (key) => log.error('a stored record is damaged and left out; what it is of stays on the disk', { key }));
   const content = await openContent({ root: join(root, 'content'), clock, random });
   const snapshots = await openSnapshots({ root, content, kernel, records, clock, random, log });

@@ -70,6 +70,11 @@ export function readExit(bundle: Bundle): { code: number; finishedAt: number } |
   return { code: Number(text), finishedAt: Math.trunc(statSync(path).mtimeMs) };
 }
 
+/** In place of conmon, which is gone. */
+export function writeExit(bundle: Bundle, code: number): void {
+  writeFileSync(join(bundle.directory, 'exit'), `${code}`);
+}
+
 /** conmon's note that the kernel killed for want of memory. */
 export function readOomMark(bundle: Bundle): boolean {
   return readOptional(join(bundle.directory, 'oom')) !== undefined;

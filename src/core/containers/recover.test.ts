@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -49,6 +49,17 @@ describe('containers: a daemon that was killed and came back', { skip }, () => {
       assert.equal(bed.kernel.processes.alive(pid!), false);
       await bed.containers.remove('orphan');
     }
+  });
+
+  it('knows how one ended that it killed for its supervisor, if its own end came before that was recorded', async () => {
+    await bed.containers.create(bed.spec('orphan', ['sleep', '100']));
+    await bed.containers.start('orphan');
+    process.kill(conmonPid('orphan'), 'SIGKILL');
+    while (!existsSync(join(bed.directory, 'containers/bundles/orphan/exit'))) await sleep(1);
+    await bed.containers.close();
+    await bed.reopen();
+    assert.equal(bed.containers.get('orphan')?.exit?.code, 137);
+    await bed.containers.remove('orphan');
   });
 
   it('kills a process with a terminal whose supervisor was killed', async () => {

@@ -1,6 +1,7 @@
 /** Signals to the processes of a container, and the end of one that nobody watches any more. */
 import { isFault } from '#lib/errors.ts';
 import type { Kernel } from '#sys/types.ts';
+import { writeExit } from './bundle.ts';
 import { sigkill } from './conmon/spawn.ts';
 import type { ContainerParts } from './parts.ts';
 import type { Entry } from './entries.ts';
@@ -28,6 +29,8 @@ export async function endUnseen({ kernel, log }: Pick<ContainerParts, 'kernel' |
   log.warn(isAlive ? 'the supervisor of a container is gone: the container is killed' : 'the end of a container was not seen', { id });
   signalAll(kernel, cgroup, sigkill);
   if (paused) await kernel.cgroups.freeze(cgroup, false);
+  // nobody else knows how it ended, if the daemon's own end comes before that is recorded
+  if (isAlive) writeExit(entry.bundle, killedCode);
   if (isAlive) await kernel.processes.ended(entry.supervision!.pid, closing);
   return isAlive ? killedCode : lostCode;
 }

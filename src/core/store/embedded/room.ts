@@ -4,10 +4,8 @@
  */
 import { closeSync, fstatSync, openSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Files } from '#sys/fs/types.ts';
 import { codeOf, isFault, messageOf } from '#lib/errors.ts';
-
-/** `Files.reserve` of sys/fs: fallocate(2). */
-export type Reserve = (fd: number, from: number, bytes: number) => void;
 
 /**
  * Bytes that must be there for a write that removes, and for one that adds beyond what it adds itself: each page that it
@@ -23,16 +21,16 @@ const keepsBlocks: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x01021994
 
 export class Room {
   readonly #directory: string;
-  readonly #reserve: Reserve | undefined;
+  readonly #files: Pick<Files, 'reserve'> | undefined;
   readonly #data: number;
   readonly #probe: number;
   /** Where in the data file what was set aside ends; 0: nothing was yet. */
   #end = 0;
 
   /** The directory of an open database. */
-  constructor(directory: string, reserve: Reserve | undefined) {
+  constructor(directory: string, files: Pick<Files, 'reserve'> | undefined) {
     this.#directory = directory;
-    this.#reserve = reserve && keepsBlocks.has(statfsSync(directory).type) ? reserve : undefined;
+    this.#files = files && keepsBlocks.has(statfsSync(directory).type) ? files : undefined;
     this.#data = openSync(join(directory, 'data.mdb'), 'r+');
     this.#probe = openSync(join(directory, 'opened'), 'r+');
   }
@@ -41,7 +39,7 @@ export class Room {
   require(added: number): void {
     this.probe();
     const bytes = added === 0 ? toRemove : toRemove + toAdd + 4 * added;
-    if (!this.#reserve || !this.#setAside(bytes, this.#reserve)) this.#lookUp(bytes);
+    if (!this.#files || !this.#setAside(bytes, this.#files)) this.#lookUp(bytes);
   }
 
   /** Throws where the disk takes no write, however small: it failed, or became read-only. */
@@ -59,14 +57,14 @@ export class Room {
   }
 
   /** False where the file system cannot, as it turns out. */
-  #setAside(bytes: number, reserve: Reserve): boolean {
+  #setAside(bytes: number, files: Pick<Files, 'reserve'>): boolean {
     const { size } = fstatSync(this.#data);
     if (this.#end - size >= bytes) return true;
     const more = Math.max(bytes, step);
     try {
       // at first also what the file itself passes over
       const from = this.#end === 0 ? 0 : size;
-      reserve(this.#data, from, size - from + more);
+      files.reserve(this.#data, from, size - from + more);
       this.#end = size + more;
       return true;
     } catch (error) {

@@ -6,12 +6,13 @@ import { KeyedMutex } from '#lib/async.ts';
 import type { Clock } from '#lib/clock.ts';
 import { messageOf } from '#lib/errors.ts';
 import type { Logger } from '#lib/log.ts';
+import type { Files } from '#sys/fs/types.ts';
 import type { Backend, Batch, Loaded, RecordId, RecordMeta, StoredRecord } from '../mvcc/backend.ts';
 import { MvccStore } from '../mvcc/store.ts';
 import type { Store } from '../types.ts';
 import { decodeKey, decodeMeta, decodeValue, encodeRecord, recordKey } from './codec.ts';
 import { checkDatabaseFile } from './file.ts';
-import { Room, type Reserve } from './room.ts';
+import { Room } from './room.ts';
 
 /** Records that a compaction removes in one write. */
 const removalsPerWrite = 4096;
@@ -31,7 +32,7 @@ export interface EmbeddedOptions {
   clock: Clock;
   log: Logger;
   /** Sets aside what writes will need; absent: it is looked up before each. */
-  reserve?: Reserve;
+  files?: Pick<Files, 'reserve'>;
 }
 
 /** The store on LMDB, within this process. `conflict` where its file is damaged, as far as that is seen before it is mapped. */
@@ -95,10 +96,10 @@ class LmdbBackend implements Backend {
   /** The newest revision that was acknowledged. */
   #newest = 0;
 
-  constructor(env: Env, options: Pick<EmbeddedOptions, 'directory' | 'durability' | 'reserve'>) {
+  constructor(env: Env, options: Pick<EmbeddedOptions, 'directory' | 'durability' | 'files'>) {
     this.#env = env;
     this.#options = options;
-    this.#room = new Room(options.directory, options.reserve);
+    this.#room = new Room(options.directory, options.files);
   }
 
   load(): Loaded {
@@ -178,7 +179,10 @@ class LmdbBackend implements Backend {
         await Promise.all([committed, ...operations]);
       } catch (error) {
         this.#doubtful = true;
-        throw await reasonOf(error).finally(() => this.#openAnew());
+        const reason = await reasonOf(error);
+        // where even that fails, the next write tries it again
+        await this.#openAnew().catch(() => {});
+        throw reason;
       }
       this.#doubtful = false;
       env.root.resetReadTxn();
