@@ -13,8 +13,8 @@ export const lookMs = 1000;
 export const restingLooks = 2;
 /** At rest it uses at most this share of a processor. */
 export const restingShare = 0.1;
-/** Bytes that it has grown by since it last gave back, at least: less is not worth the work. */
-export const worthBytes: number = 24 << 20;
+/** Bytes that it has grown by since it last gave back, at least: more than V8 lets garbage grow to under a light load, so that it is no habit. */
+export const worthBytes: number = 48 << 20;
 
 export function giveBackAtRest(memory: Memory, clock: Clock): Timer {
   let least = 0;
