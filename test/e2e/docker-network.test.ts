@@ -82,7 +82,14 @@ describe('networks and volumes', { skip: whyNoDocker() }, () => {
     await engine.ok('network', 'disconnect', 'later', 'mover');
     assert.equal((await engine.docker('exec', 'mover', 'ip', 'addr', 'show', 'eth1')).code, 1);
     await engine.ok('rm', '-f', 'mover');
+    await engine.ok('run', '-d', '--name', 'joined', '--network', 'later', 'bb:1', 'sleep', '100');
+    assert.deepEqual([await engine.ok('network', 'prune', '-f'), await engine.ok('network', 'ls', '-q', '--filter', 'dangling=true')], ['', '']);
+    // as with dockerd: only a process uses a network
+    await engine.ok('kill', 'joined');
+    assert.equal(await engine.ok('network', 'ls', '--format', '{{.Name}}', '--filter', 'dangling=true'), 'later');
     assert.equal(await engine.ok('network', 'prune', '-f'), 'Deleted Networks:\nlater');
+    assert.match((await engine.docker('start', 'joined')).stderr, /network later not found/);
+    await engine.ok('rm', 'joined');
     assert.match((await engine.docker('run', '--rm', '--network', 'later', 'bb:1', 'true')).stderr, /network later not found/);
     await engine.ok('run', '-d', '--name', 'alone', '--network', 'none', 'bb:1', 'sleep', '100');
     assert.match((await engine.docker('network', 'connect', 'bridge', 'alone')).stderr, /private \(none\) mode/);

@@ -28,7 +28,8 @@ export class Lifecycle {
     const { set } = this.#context;
     await set.lock(set.must(reference).id, async (record) => {
       if (record.state.status === 'paused') throw new Fault('conflict', 'cannot start a paused container, try unpause instead');
-      if (record.state.status === 'running') throw new Fault('not-modified', `container ${record.id} is already running`);
+      // also one that waits for its restart: its policy starts it
+      if (isRunning(record)) throw new Fault('not-modified', `container ${record.id} is already running`);
       await this.#startByHand(record);
     });
   }

@@ -32,7 +32,7 @@ export class NetworksBackend {
         anyOf(filters, 'driver', (driver) => shownDriver(network.driver) === driver) &&
         anyOf(filters, 'scope', (scope) => scope === 'local') &&
         anyOf(filters, 'type', (type) => typeMatches(network, type)) &&
-        (dangling === undefined || dangling === (!network.predefined && this.#users(network).length === 0)),
+        (dangling === undefined || dangling === (!network.predefined && !this.#isUsed(network))),
     );
     return Promise.resolve(found.map((network) => this.#show(network)));
   }
@@ -49,9 +49,9 @@ export class NetworksBackend {
     return network;
   }
 
-  /** Containers that are to join it at their next start, or have. */
-  #users(network: Network): ContainerRecord[] {
-    return this.#context.set.list().filter((record) => Object.keys(record.endpoints).some((key) => this.#context.networks.get(key)?.id === network.id));
+  /** By a process: dockerd too finds those of stopped containers unused. */
+  #isUsed(network: Network): boolean {
+    return this.#context.networks.endpoints({ network: network.id }).length > 0;
   }
 
   async create(request: api.NetworkCreateRequest): Promise<api.NetworkCreateResponse> {
@@ -125,7 +125,7 @@ export class NetworksBackend {
     const until = untilFilter(filters, this.#context.clock.now());
     const deleted: string[] = [];
     for (const network of this.#context.networks.list()) {
-      if (network.predefined || isOfCluster(network) || this.#users(network).length > 0 || !labelsMatch(network.labels, filters)) continue;
+      if (network.predefined || isOfCluster(network) || this.#isUsed(network) || !labelsMatch(network.labels, filters)) continue;
       if (until !== undefined && network.createdAt >= until) continue;
       try {
         await this.remove(network.id);
