@@ -96,6 +96,17 @@ test('imports go one way', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('imports make no circle', () => {
+  const later = new Map(files.filter((file) => !isTest(file)).map((file) => [file, importsOf(file)]));
+  // takes away what imports nothing that is left, until only circles and what leads to them are
+  for (let before = Infinity; later.size < before; ) {
+    before = later.size;
+    for (const [file, targets] of later) if (!targets.some((target) => later.has(target))) later.delete(file);
+  }
+  const inCircle = [...later.keys()].filter((file) => [...later.values()].some((targets) => targets.includes(file)));
+  assert.deepEqual(inCircle, [], 'what two files take from each other belongs in a third, or in one of them');
+});
+
 test('the outside world is reached through its one home', () => {
   const wrong: string[] = [];
   for (const file of files.filter((f) => !isTest(f))) {

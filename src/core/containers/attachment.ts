@@ -1,7 +1,6 @@
 /** One client of a container's main process: what was printed and not yet taken by it. */
 import type { Timer } from '#lib/clock.ts';
 import type { Fault } from '#lib/errors.ts';
-import type { Attachments } from './attachments.ts';
 import type { Streams } from './types.ts';
 
 /** Bytes behind at which the process waits for the client; dockerd's own. The pieces are shared by all clients. */
@@ -14,8 +13,21 @@ export interface Piece {
   data: Buffer;
 }
 
+/** What a client tells the others by (`attachments.ts`). */
+export interface Others {
+  /** It is `clientBehindBytes` behind; it took some of that; it has taken all. */
+  filled(client: Attachment): void;
+  took(client: Attachment): void;
+  emptied(client: Attachment): void;
+  /** To the process. */
+  write(data: Uint8Array): Promise<void>;
+  endInput(client: Attachment): void;
+  /** It goes. */
+  leave(client: Attachment): void;
+}
+
 export class Attachment implements Streams {
-  readonly #all: Attachments;
+  readonly #all: Others;
   /** Runs while the client takes nothing, and is waited for. */
   stalled: Timer | undefined;
   #pieces: Piece[] = [];
@@ -28,7 +40,7 @@ export class Attachment implements Streams {
   #state: 'open' | 'ending' | 'ended' = 'open';
   #cause: Fault | undefined;
 
-  constructor(all: Attachments) {
+  constructor(all: Others) {
     this.#all = all;
   }
 

@@ -14,7 +14,7 @@
 import type { Clock } from '#lib/clock.ts';
 import { Fault } from '#lib/errors.ts';
 import { Attachment } from './attachment.ts';
-import type { Piece } from './attachment.ts';
+import type { Others, Piece } from './attachment.ts';
 import type { ContainerSpec, Streams } from './types.ts';
 
 /** Milliseconds without a piece taken, while another client waits. */
@@ -41,7 +41,7 @@ export interface AttachmentsOptions {
   processEnded(signal: AbortSignal): Promise<unknown>;
 }
 
-export class Attachments {
+export class Attachments implements Others {
   readonly #options: AttachmentsOptions;
   readonly #clients = new Set<Attachment>();
   /** Those that the process waits for. */
