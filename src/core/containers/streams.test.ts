@@ -105,7 +105,7 @@ describe('containers: streams and execs', { skip }, () => {
     assert.equal((await cat.exited).code, 0);
 
     // crun 1.8 sets the size of an exec's terminal beside the process that it starts: a very quick one may look before, and sees none
-    const size = 'until [ -n "$(stty size)" ]; do sleep 0.1; done; stty size';
+    const size = 'until [ -n "$(stty size 2>/dev/null)" ]; do sleep 0.1; done; stty size';
     const tty = await bed.containers.exec('exec', { process: { ...process, args: ['sh', '-c', size], terminal: true, size: { rows: 5, columns: 6 } }, stdin: true, attach: true });
     assert.equal((await collectOutput(tty.streams!)).stdout, '5 6\r\n');
     await tty.exited;
