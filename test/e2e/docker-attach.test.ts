@@ -117,6 +117,17 @@ describe('attached clients', { skip: whyNoDocker() }, () => {
     for (const text of await Promise.all(all)) assert.equal(text, expected);
     assert.equal(early.length, 8);
     await engine.ok('rm', '-f', 'counts');
+    await engine.ok('create', '--name', 'twice', 'bb:1', 'echo', 'hello');
+    for (const expected of ['hello\n', 'hello\nhello\n']) {
+      const { streams } = await engine.engine.containers.attach('twice', options);
+      let text = '';
+      streams.onOutput((_stream, data) => (text += Buffer.from(data).toString()));
+      const ended = new Promise<void>((resolve) => streams.onEnd(() => resolve()));
+      await engine.ok('start', 'twice');
+      await ended;
+      assert.equal(text, expected, 'attached before its start');
+    }
+    await engine.ok('rm', 'twice');
   });
 
   test('one that never reads ends nothing, and its container can be removed', async () => {

@@ -1,4 +1,5 @@
 /** Attach, logs and wait. */
+import { existsSync } from 'node:fs';
 import type { AttachOptions, LogsOptions, WaitCondition } from '#api/docker/calls.ts';
 import type { WaitResponse } from '#api/docker/containers.ts';
 import type { LogEntry } from '#core/logs/types.ts';
@@ -47,10 +48,10 @@ function endIfOver(context: ContainerContext, id: string, streams: AttachSession
   streams.finish();
 }
 
-/** What was printed, and with `goesOn` what is printed until the end of the run. Without a log, live output alone. */
+/** What was printed, and with `goesOn` what is printed until the end of the run. Where there is no log (yet), live output alone. */
 async function show(context: ContainerContext, record: ContainerRecord, streams: AttachSession, goesOn: boolean): Promise<void> {
   const path = logPathOf(context, record);
-  if (path === undefined) {
+  if (path === undefined || !existsSync(path)) {
     if (!goesOn) streams.finish();
     return;
   }
