@@ -9,13 +9,15 @@ import type { Node, Pod } from '#api/kube/types.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { openAuthority } from '#cluster/apiserver/pki/authority.ts';
 import { Expiry } from '#cluster/apiserver/storage/expiry.ts';
-import { Pulses } from '#cluster/controllers/nodelifecycle/pulses.ts';
+import { planNode } from '#cluster/controllers/nodelifecycle/plan.ts';
+import { Pulses, TaintAges } from '#cluster/controllers/nodelifecycle/pulses.ts';
 import type { NodeContext } from '#cluster/kubelet/types.ts';
 import { projectedFiles } from '#cluster/kubelet/volumes/projected.ts';
 import { createEventRecorder } from '#cluster/machinery/events.ts';
 import { Expectations } from '#cluster/machinery/expectations.ts';
 import { WorkQueue } from '#cluster/machinery/queue.ts';
 import { createMemoryStore } from '#core/store/memory/store.ts';
+import { isoSeconds } from '#lib/clock.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import { silentLogger } from '#lib/log.ts';
 import { seededRandom } from '#lib/random.ts';
@@ -63,6 +65,20 @@ for (const byMs of bothWays) {
     await events.flush();
     assert.ok(said.length < 100 && said.at(-1) === 'Later', said.at(-1));
     await store.close();
+  });
+
+  test(`set ${way}: a pod stays on a node that has just been lost as long as it tolerates that, and no longer`, async () => {
+    const clock = new VirtualClock();
+    const [ages, wall] = [new TaintAges(clock), isoSeconds(clock.now())];
+    const tainted: Node = { ...node, spec: { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoExecute', timeAdded: wall }] } };
+    const pod = { metadata: { name: 'p', namespace: 'default' }, spec: { tolerations: [{ operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 }] } } as Pod;
+    const evictions = (): number => planNode({ node: tainted, silentMs: 50_000, pods: [pod], taintMs: ages.of(tainted) }, clock.now()).operations.filter(({ do: what }) => what === 'evict').length;
+    assert.equal(evictions(), 0);
+    clock.jump(byMs);
+    await clock.advance(295_000);
+    assert.equal(evictions(), 0);
+    await clock.advance(6_000);
+    assert.equal(evictions(), 1);
   });
 
   test(`set ${way}: a pod gets a token that counts now`, async () => {

@@ -2,7 +2,7 @@
 import type { Pod } from '#api/kube/types.ts';
 import { nodes as nodesRef, pods as podsRef } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
-import { sleepOn, type Clock } from '#lib/clock.ts';
+import { monotonicMs, sleepOn, type Clock } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import type { Roster } from './types.ts';
 
@@ -14,8 +14,8 @@ const lookMs = 100;
 export async function emptyNode(client: KubeClient, name: string, clock: Clock): Promise<void> {
   await absentIsFine(client.patch(nodesRef, name, { type: 'merge', body: { spec: { unschedulable: true } } }));
   for (const pod of await podsOf(client, name)) await deletePod(client, pod);
-  const limit = clock.now() + emptyMs;
-  while (clock.now() < limit && (await podsOf(client, name)).length > 0) await sleepOn(clock, lookMs);
+  const limit = monotonicMs(clock) + emptyMs;
+  while (monotonicMs(clock) < limit && (await podsOf(client, name)).length > 0) await sleepOn(clock, lookMs);
 }
 
 /** The Node goes; and its pods at once, for nobody is left to end them, unless a node of the same name is to have them. */

@@ -4,7 +4,7 @@ import type { KubeClient } from '#client/kube/types.ts';
 import type { NodeSights } from '#cluster/controllers/nodelifecycle/controller.ts';
 import type { Sight } from '#cluster/controllers/nodelifecycle/plan.ts';
 import { createInformer } from '#cluster/machinery/informer.ts';
-import type { Clock } from '#lib/clock.ts';
+import { monotonicMs, type Clock } from '#lib/clock.ts';
 import { contains, parseCidr, parseIpv4 } from '#lib/ipv4.ts';
 import type { Logger } from '#lib/log.ts';
 import type { Kernel } from '#sys/types.ts';
@@ -49,7 +49,7 @@ export function watchNodes(parts: WatchParts): NodeSights {
       watched.get(name)?.stop.abort();
       watched.delete(name);
     } else if (!watched.has(name) && placeOf(object, clusterCidr)) {
-      const state: Watched = { since: clock.now(), stop: new AbortController() };
+      const state: Watched = { since: monotonicMs(clock), stop: new AbortController() };
       watched.set(name, state);
       void follow(name, state).catch(() => {});
     }
@@ -57,10 +57,10 @@ export function watchNodes(parts: WatchParts): NodeSights {
   const follow = async (name: string, state: Watched): Promise<void> => {
     const ended = AbortSignal.any([signal, state.stop.signal]);
     while (!ended.aborted) {
-      const began = clock.now();
+      const began = monotonicMs(clock);
       const place = placeOf(nodes.get(name), clusterCidr);
       const found = place && (await look(parts, place, ended));
-      if (found && note(state, found, began, clock.now())) {
+      if (found && note(state, found, began, monotonicMs(clock))) {
         log.info('a node is seen otherwise', { node: name, sight: found });
         for (const handler of handlers) handler(name);
       }
@@ -70,7 +70,7 @@ export function watchNodes(parts: WatchParts): NodeSights {
   return {
     of(name) {
       const state = watched.get(name);
-      return state?.what && { what: state.what, forMs: clock.now() - state.since };
+      return state?.what && { what: state.what, forMs: monotonicMs(clock) - state.since };
     },
     onChange: (handler) => void handlers.push(handler),
   };

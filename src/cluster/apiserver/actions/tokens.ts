@@ -3,6 +3,7 @@ import type { BoundObjectReference, KubeObject, Pod, TokenRequestSpec } from '#a
 import { isoSeconds } from '#lib/clock.ts';
 import type { Bound, TokenClaims } from '../authn/service-account.ts';
 import type { Core } from '../core.ts';
+import { podTokenSeconds } from '../admission/service-account.ts';
 import { badRequest, conflict, invalidObject, notFound } from '../status.ts';
 import type { Target } from '../types.ts';
 import type { Action, ActionRequest } from './types.ts';
@@ -10,6 +11,11 @@ import type { Action, ActionRequest } from './types.ts';
 const defaultSeconds = 3600;
 const leastSeconds = 600;
 const mostSeconds = 2 ** 32;
+/**
+ * What each pod is given is taken for a year after the time that it is told, as by kube-apiserver (service-account-extend-token-expiration):
+ * for clients that read it once, and for a clock that is set.
+ */
+const lateTokenSeconds = 365 * 86_400;
 
 export const tokenActions: readonly Action[] = [{ group: '', resource: 'serviceaccounts', subresource: 'token', run: requestToken }];
 
@@ -24,9 +30,11 @@ async function requestToken({ server, target, object }: ActionRequest): Promise<
   const audiences = asked.length === 0 ? authentication.audiences : asked;
   const serviceaccount = { name: target.name, uid: account.metadata.uid ?? '' };
   const claims: TokenClaims = { namespace: target.namespace, serviceaccount, ...boundClaims(core, target, spec.boundObjectRef) };
-  const { token, expiresMs } = await authentication.tokens.issue(claims, audiences, seconds);
+  const isPods = claims.pod !== undefined && seconds === podTokenSeconds && asked.length === 0;
+  const lateSeconds = isPods ? lateTokenSeconds : 0;
+  const { token, expiresMs } = await authentication.tokens.issue(claims, audiences, seconds + lateSeconds);
   const metadata = { name: target.name, namespace: target.namespace, creationTimestamp: isoSeconds(core.clock.now()) };
-  const status = { token, expirationTimestamp: isoSeconds(expiresMs) };
+  const status = { token, expirationTimestamp: isoSeconds(expiresMs - lateSeconds * 1000) };
   return { code: 201, object: { ...object, metadata, spec: { ...spec, audiences: [...audiences], expirationSeconds: seconds }, status } };
 }
 

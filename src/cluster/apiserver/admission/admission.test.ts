@@ -5,6 +5,7 @@ import { clusterRoleBindings, clusterRoles, events, nodes, pods, roleBindings, s
 import { VirtualClock } from '#lib/clock-virtual.ts';
 import { isFault } from '#lib/errors.ts';
 import { pod, startTestServer } from '../testing.ts';
+import { podTokenSeconds } from './service-account.ts';
 
 function service(name: string, spec: object): KubeObject {
   return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default' }, spec: { ports: [{ port: 80 }], ...spec } };
@@ -138,6 +139,29 @@ void test('a token proves its account until the account or the pod is gone', asy
   await admin.delete(pods, 'p', at);
   assert.equal((await raw({ path, as })).code, 401);
   assert.equal((await admin.request<Reviewed>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review)).status.authenticated, false);
+});
+
+void test('the token that each pod is given counts on though the clock is set by hours; one that a pod asked for itself ends in time', async (t) => {
+  const clock = new VirtualClock();
+  const { admin } = await startTestServer(t, { clock });
+  await admin.create(serviceAccounts, account('robot'));
+  const made = await admin.create<KubeObject>(pods, pod('p', { serviceAccountName: 'robot' }));
+  const boundObjectRef = { kind: 'Pod', name: 'p', uid: made.metadata.uid };
+  const tokenFor = async (spec: object): Promise<{ token: string; expirationTimestamp: string }> => {
+    const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { boundObjectRef, ...spec } };
+    return (await admin.request<{ status: { token: string; expirationTimestamp: string } }>('POST', '/api/v1/namespaces/default/serviceaccounts/robot/token', request)).status;
+  };
+  const counts = async (token: string): Promise<boolean> => {
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
+    return (await admin.request<{ status: { authenticated: boolean } }>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review)).status.authenticated;
+  };
+  const [own, asked] = [await tokenFor({ expirationSeconds: podTokenSeconds }), await tokenFor({ expirationSeconds: 3600 })];
+  assert.equal(Date.parse(own.expirationTimestamp), clock.now() + podTokenSeconds * 1000, 'it is renewed in time');
+  const all = async (): Promise<boolean[]> => [await counts(own.token), await counts(asked.token)];
+  clock.jump(-2 * 3_600_000);
+  assert.deepEqual(await all(), [true, true]);
+  clock.jump(4 * 3_600_000);
+  assert.deepEqual(await all(), [true, false]);
 });
 
 void test('events go by themselves after an hour', async (t) => {

@@ -6,7 +6,8 @@ import type { AdmissionRequest, AdmissionStep } from '../types.ts';
 import { copyOf } from '../storage/object.ts';
 
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
-const tokenSeconds = 3607;
+/** The odd number tells what each pod is given from what a pod asks for itself. */
+export const podTokenSeconds = 3607;
 /** Octal 0644. */
 const fileMode = 420;
 /** A new namespace gets its default account a moment later: so often, and so long apart in milliseconds, it is looked for. */
@@ -62,7 +63,7 @@ function tokenVolume(name: string): Volume {
     name,
     projected: {
       sources: [
-        { serviceAccountToken: { expirationSeconds: tokenSeconds, path: 'token' } },
+        { serviceAccountToken: { expirationSeconds: podTokenSeconds, path: 'token' } },
         { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
         { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
       ],

@@ -43,6 +43,7 @@ export interface TokenAuthorityOptions {
 
 const privateClaim = 'kubernetes.io';
 const clockToleranceSeconds = 10;
+const backdateSeconds = 7 * 86_400;
 
 export function tokenAuthority(options: TokenAuthorityOptions): TokenAuthority {
   return {
@@ -54,7 +55,8 @@ export function tokenAuthority(options: TokenAuthorityOptions): TokenAuthority {
         .setAudience([...audiences])
         .setSubject(userName(claims))
         .setIssuedAt(now)
-        .setNotBefore(now)
+        // as certificates: for a clock that is set back
+        .setNotBefore(now - backdateSeconds)
         .setExpirationTime(now + seconds)
         .setJti(options.random.uuid())
         .sign(options.keys.privateKey);

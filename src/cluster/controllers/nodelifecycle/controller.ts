@@ -11,7 +11,7 @@ import { keyFor } from '#cluster/machinery/types.ts';
 import { planText } from '../planned.ts';
 import type { NodeOperation, Sight } from './plan.ts';
 import { planNode } from './plan.ts';
-import { Pulses } from './pulses.ts';
+import { Pulses, TaintAges } from './pulses.ts';
 
 const name = 'nodelifecycle';
 const component = 'node-controller';
@@ -42,12 +42,13 @@ export const nodeLifecycleController: NodeLifecycleFactory = (context) => {
   const { client, clock, log, signal, informers, sights, nodeGraceMs } = context;
   const queue = new WorkQueue({ clock });
   const pulses = new Pulses(clock);
+  const ages = new TaintAges(clock);
   const nodes = informers.of<Node>(nodesRef);
   const pods = informers.of<Pod>(podsRef);
   const leases = createInformer<Lease>({ client, clock, log, signal, ref: leasesRef, namespace: leaseNamespace });
   pods.addIndex(byNode, ({ spec }) => (spec.nodeName ? [spec.nodeName] : []));
   nodes.onChange(({ type, object }) => {
-    if (type === 'DELETED') pulses.forget(object.metadata.name ?? '');
+    if (type === 'DELETED') for (const seen of [pulses, ages]) seen.forget(object.metadata.name ?? '');
     queue.add(object.metadata.name ?? '');
   });
   leases.onChange(({ object }) => {
@@ -64,7 +65,7 @@ export const nodeLifecycleController: NodeLifecycleFactory = (context) => {
     const node = nodes.get(key);
     if (!node) return undefined;
     const silentMs = pulses.silentMs(node, leases.get(keyFor(leaseNamespace, key)));
-    const { operations, againMs } = planNode({ node, silentMs, sight: sights?.of(key), pods: pods.byIndex(byNode, key) }, clock.now(), nodeGraceMs);
+    const { operations, againMs } = planNode({ node, silentMs, sight: sights?.of(key), pods: pods.byIndex(byNode, key), taintMs: ages.of(node) }, clock.now(), nodeGraceMs);
     if (operations.length > 0) log.info(planText(operations), { controller: name });
     for (const operation of operations) await execute(context, node, operation);
     return againMs;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { millisOfTime } from '#api/kube/time.ts';
 import type { Node, NodeCondition, Pod, Taint, Toleration } from '#api/kube/types.ts';
 import { isoSeconds } from '#lib/clock.ts';
 import { VirtualClock } from '#lib/clock-virtual.ts';
@@ -18,8 +19,10 @@ function pod(name: string, tolerations: Toleration[] = []): Pod {
   return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', uid: name }, spec: { nodeName: 'n1', containers: [], tolerations }, status };
 }
 
+const taintMs = ({ timeAdded }: Taint): number => now - millisOfTime(timeAdded ?? isoSeconds(now));
+
 const plan = (of: Node, silentMs = 0, pods: Pod[] = []): string[] => {
-  const { operations, againMs } = planNode({ node: of, silentMs, pods }, now);
+  const { operations, againMs } = planNode({ node: of, silentMs, pods, taintMs }, now);
   return [...planText(operations).split('\n').filter((line) => line !== ''), `again ${againMs}`];
 };
 
@@ -29,7 +32,7 @@ test('a node that is heard of is left alone, and looked at when its grace ends',
 
 test('a silent node becomes unknown, then tainted, its pods not ready, and evicted when their patience ends', () => {
   assert.deepEqual(plan(node([ready('True')]), nodeGraceMs), ['mark node n1 unknown: it was silent for 40 s', 'again undefined']);
-  const [first] = planNode({ node: node([ready('True')]), silentMs: nodeGraceMs, pods: [] }, now).operations;
+  const [first] = planNode({ node: node([ready('True')]), silentMs: nodeGraceMs, pods: [], taintMs }, now).operations;
   assert.ok(first?.do === 'set-conditions');
   assert.deepEqual(first.conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`), [
     'Ready Unknown NodeStatusUnknown', 'MemoryPressure Unknown NodeStatusNeverUpdated', 'DiskPressure Unknown NodeStatusNeverUpdated', 'PIDPressure Unknown NodeStatusNeverUpdated',
@@ -52,11 +55,11 @@ test('a silent node becomes unknown, then tainted, its pods not ready, and evict
 });
 
 test('what is seen of a node counts before its silence: without an agent it serves on, cut off it does not', () => {
-  const seen = (of: Node, what: Sight['what'], silentMs: number, forMs: number, pods: Pod[] = []): string[] => planText(planNode({ node: of, silentMs, sight: { what, forMs }, pods }, now).operations).split('\n').filter((line) => line !== '');
+  const seen = (of: Node, what: Sight['what'], silentMs: number, forMs: number, pods: Pod[] = []): string[] => planText(planNode({ node: of, silentMs, sight: { what, forMs }, pods, taintMs }, now).operations).split('\n').filter((line) => line !== '');
   assert.deepEqual(seen(node([ready('True')]), 'agent', 10_000, 60_000), []);
   assert.deepEqual(seen(node([ready('True')]), 'no-agent', 4_000, 3_000), ['mark node n1 unknown: nothing listens where its agent did']);
   assert.deepEqual(seen(node([ready('True')]), 'no-agent', 1_000, 3_000), [], 'it was heard of since');
-  const [first] = planNode({ node: node([ready('True')]), silentMs: 2_000, sight: { what: 'cut-off', forMs: 1_500 }, pods: [] }, now).operations;
+  const [first] = planNode({ node: node([ready('True')]), silentMs: 2_000, sight: { what: 'cut-off', forMs: 1_500 }, pods: [], taintMs }, now).operations;
   assert.ok(first?.do === 'set-conditions');
   assert.deepEqual(first.conditions.filter(({ type }) => ['Ready', 'NetworkUnavailable'].includes(type)).map(({ type, status, reason }) => `${type} ${status} ${reason}`), ['Ready Unknown NodeStatusUnknown', 'NetworkUnavailable True NodeUnreachable']);
   const taints = [noSchedule('unreachable'), noExecute('unreachable'), noSchedule('network-unavailable')];

@@ -1,4 +1,3 @@
-import { millisOfTime } from '#api/kube/time.ts';
 import type { Node, NodeCondition, Pod, Taint } from '#api/kube/types.ts';
 import { isoSeconds } from '#lib/clock.ts';
 import { conditionOf, isTrue, withCondition } from '#cluster/machinery/conditions.ts';
@@ -21,6 +20,8 @@ export interface ObservedNode {
   silentMs: number;
   sight?: Sight;
   pods: readonly Pod[];
+  /** How long it has had one of its taints, in milliseconds. */
+  taintMs(taint: Taint): number;
 }
 
 /**
@@ -57,7 +58,7 @@ const conditionTaints: Record<string, string> = {
 };
 const ownedTaints = new Set([...Object.values(conditionTaints), 'not-ready', 'unreachable', 'unschedulable'].map((name) => taintPrefix + name));
 
-export function planNode({ node, silentMs, sight, pods }: ObservedNode, now: number, grace = nodeGraceMs): NodePlan {
+export function planNode({ node, silentMs, sight, pods, taintMs }: ObservedNode, now: number, grace = nodeGraceMs): NodePlan {
   const operations: NodeOperation[] = [];
   const waits: number[] = [];
   const name = node.metadata.name ?? '';
@@ -81,7 +82,7 @@ export function planNode({ node, silentMs, sight, pods }: ObservedNode, now: num
     for (const pod of pods.filter(isReadyPod)) operations.push({ do: 'mark-not-ready', pod, what: `mark pod ${nameOf(pod)} not ready`, cause: `node ${name} is unreachable` });
   }
   for (const pod of pods) {
-    const eviction = evictionOf(pod, node.spec?.taints ?? [], now);
+    const eviction = evictionOf(pod, node.spec?.taints ?? [], taintMs);
     if (!eviction) continue;
     if (eviction.inMs > 0) waits.push(eviction.inMs);
     else operations.push({ do: 'evict', pod, what: `evict pod ${nameOf(pod)}`, cause: `it does not tolerate ${eviction.taint.key}${eviction.waited ? ' any longer' : ''}` });
@@ -146,7 +147,7 @@ interface Eviction {
 }
 
 /** When the pod must leave for the taints; the soonest counts. */
-function evictionOf(pod: Pod, taints: readonly Taint[], now: number): Eviction | undefined {
+function evictionOf(pod: Pod, taints: readonly Taint[], taintMs: ObservedNode['taintMs']): Eviction | undefined {
   if (pod.metadata.deletionTimestamp !== undefined) return undefined;
   let soonest: Eviction | undefined;
   for (const taint of taints.filter(({ effect }) => effect === 'NoExecute')) {
@@ -154,8 +155,7 @@ function evictionOf(pod: Pod, taints: readonly Taint[], now: number): Eviction |
     const times = covering.flatMap(({ tolerationSeconds }) => (tolerationSeconds === undefined ? [] : [Math.max(0, tolerationSeconds)]));
     if (covering.length > 0 && times.length === 0) continue;
     const waited = covering.length > 0;
-    const end = waited ? (taint.timeAdded === undefined ? now : millisOfTime(taint.timeAdded)) + Math.min(...times) * 1000 : now;
-    const inMs = Math.max(0, end - now);
+    const inMs = waited ? Math.max(0, Math.min(...times) * 1000 - taintMs(taint)) : 0;
     if (!soonest || inMs < soonest.inMs) soonest = { taint, inMs, waited };
   }
   return soonest;
