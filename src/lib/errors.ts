@@ -51,7 +51,16 @@ export function isFault(error: unknown, ...kinds: FaultKind[]): error is Fault {
 /** The error as a fault: unchanged if it is one, else `internal` with the error as cause. */
 export function asFault(error: unknown): Fault {
   if (error instanceof Fault) return error;
-  return new Fault('internal', messageOf(error), { cause: error });
+  return fullDisk(error) ?? new Fault('internal', messageOf(error), { cause: error });
+}
+
+/** Whatever was written to: that the disk is full, in words for people. */
+function fullDisk(error: unknown): Fault | undefined {
+  const words = { ENOSPC: 'no space left on device', EDQUOT: 'disk quota exceeded' }[codeOf(error) ?? ''];
+  if (words === undefined) return undefined;
+  const { path, dest } = error as NodeJS.ErrnoException & { dest?: string };
+  const where = dest ?? path;
+  return new Fault('exhausted', `${words}${where === undefined ? '' : `: ${where}`}; make room on the disk (docker system prune removes what is not needed), then try again`, { cause: error });
 }
 
 export function messageOf(error: unknown): string {

@@ -6,6 +6,7 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '#lib/errors.ts';
 import { whyNoRecordingDisk } from '../chaos/disk/recording.ts';
 import { TestDaemon, until, whyNoDaemon } from '../support/daemon.ts';
@@ -21,6 +22,7 @@ describe('a disk that is full', { skip }, () => {
     await daemon.up();
     await daemon.busybox();
     await daemon.ok('docker', 'run', '-d', '--name', 'runs', 'bb', 'sleep', '100000');
+    await daemon.ok('docker', 'run', '-d', '--name', 'prints', 'bb', 'sh', '-c', `i=0; while :; do echo line $i ${'x'.repeat(500)} end; i=$((i+1)); sleep 0.02; done`);
     await daemon.ok('kubectl', 'run', 'runs', '--image=bb', '--', 'sleep', '100000');
     await daemon.ok('kubectl', 'wait', '--for=condition=Ready', 'pod/runs', '--timeout=60s');
   });
@@ -31,10 +33,12 @@ describe('a disk that is full', { skip }, () => {
   });
 
   test('requests fail with the reason, what runs goes on, and once there is room all works again', async () => {
+    const printed = (): Promise<string> => daemon.ok('docker', 'logs', 'prints');
+    const last = numbers(await printed()).at(-1)!;
     fillUp(fill);
     const full = /no space left on (the )?device/i;
     const says = async (program: 'docker' | 'kubectl', ...args: string[]): Promise<string> => (await daemon.run(program, args)).stderr;
-    assert.match(await says('docker', 'build', '--no-cache', '-t', 'more', join(daemon.root, 'bb-context')), full);
+    assert.match(await says('docker', 'build', '--no-cache', '-t', 'more', join(daemon.root, 'bb-context')), /no space left on device[^\n]*; make room on the disk [^\n]*, then try again/);
     let refusal = '';
     await until('a write to be refused', async () => (refusal = await says('docker', 'run', '-d', '--label', `l=${'x'.repeat(20_000)}`, 'bb', 'sleep', '100000')) !== '');
     assert.match(refusal, full);
@@ -43,7 +47,13 @@ describe('a disk that is full', { skip }, () => {
     await until('an object to be refused', async () => /could not write: .*full or failing disk/.test(await says('kubectl', 'create', 'configmap', `c${Date.now()}`, big)));
     assert.equal(await daemon.ok('docker', 'exec', 'runs', 'echo', 'in'), 'in');
     assert.equal(await daemon.ok('kubectl', 'exec', 'runs', '--', 'echo', 'in'), 'in');
+    await sleep(1000);
     rmSync(fill);
+    await until('what a container prints to be kept again', async () => numbers(await printed()).at(-1)! > last);
+    assert.ok(gaps(numbers(await printed())).length > 0, 'what it printed meanwhile is lost');
+    const before = numbers(await printed()).at(-1)!;
+    await until('its output to go on', async () => numbers(await printed()).at(-1)! > before + 50);
+    assert.deepEqual(gaps(numbers(await printed()).filter((n) => n > before)), []);
     assert.equal(await daemon.ok('docker', 'run', '--rm', 'bb', 'echo', 'again'), 'again');
     await daemon.ok('docker', 'build', '--no-cache', '-t', 'more', join(daemon.root, 'bb-context'));
     await daemon.ok('kubectl', 'create', 'configmap', 'last', big);
@@ -118,6 +128,15 @@ describe('a disk that fails', { skip: skip || whyNoRecordingDisk() }, () => {
     });
   }
 });
+
+/** Of lines that are whole. */
+function numbers(text: string): number[] {
+  return [...text.matchAll(/^line (\d+) x+ end$/gm)].map(([, n]) => Number(n));
+}
+
+function gaps(of: readonly number[]): number[] {
+  return of.filter((n, i) => i > 0 && n !== of[i - 1]! + 1);
+}
 
 function fillUp(path: string): void {
   const file = openSync(path, 'w');

@@ -21,7 +21,7 @@ export interface ObservedNode {
   sight?: Sight;
   pods: readonly Pod[];
   /** How long it has had one of its taints, in milliseconds. */
-  taintMs(taint: Taint): number;
+  taintMs: (taint: Taint) => number;
 }
 
 /**

@@ -4,6 +4,7 @@ import { isoSeconds, isoTime } from '#lib/clock.ts';
 import { isFault } from '#lib/errors.ts';
 import { leases, nodes } from '#client/kube/resources.ts';
 import type { KubeletOptions, NodeContext } from '../types.ts';
+import { lacksDisk } from './disk.ts';
 import type { NodeFacts } from './facts.ts';
 
 export const leaseNamespace = 'kube-node-lease';
@@ -70,7 +71,9 @@ export function nodeStatus(node: NodeContext, facts: NodeFacts, port: number, be
     nodeInfo: facts.info,
     conditions: [
       condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
-      condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
+      lacksDisk(node.core.kernel.files.space(node.root))
+        ? condition('DiskPressure', 'True', 'KubeletHasDiskPressure', 'kubelet has disk pressure')
+        : condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
       condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
       condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'),
     ],
