@@ -1,4 +1,5 @@
 import type { EndpointSlice, Service } from '#api/kube/types.ts';
+import { endpointSlices as slicesRef, services as servicesRef } from '#client/kube/resources.ts';
 import type { KubeClient, ResourceRef } from '#client/kube/types.ts';
 import type { ApiServer } from '#cluster/apiserver/server.ts';
 import { startClusterDns, type ClusterDns } from '#cluster/dns/server.ts';
@@ -15,8 +16,6 @@ export const clusterDomain = 'cluster.local';
 const dnsNumber = 10;
 const namespace = 'kube-system';
 const name = 'kube-dns';
-const services: ResourceRef = { group: '', version: 'v1', resource: 'services' };
-const slices: ResourceRef = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' };
 
 export function dnsAddress(network: ClusterNetwork): string {
   return addressIn(network.serviceCidr, dnsNumber);
@@ -28,8 +27,8 @@ export async function openClusterDns(around: Surroundings, api: ApiServer, netwo
   // pods on nodes that are agents ask there until their node has heard of another
   const dns = await withKeptPort(around.root, 'dns', (port) => startClusterDns({ ...around, client: reader, address: gateway, port, domain: clusterDomain, upstreams: hostNameServers, signal }));
   const publisher = api.localClient(component('dns'));
-  await publish(publisher, dnsService(dnsAddress(network)), services);
-  await publish(publisher, dnsSlice(gateway, dns.port), slices);
+  await publish(publisher, dnsService(dnsAddress(network)), servicesRef);
+  await publish(publisher, dnsSlice(gateway, dns.port), slicesRef);
   return dns;
 }
 

@@ -1,5 +1,6 @@
 import { decode, encode, RECURSION_DESIRED } from 'dns-packet';
 import type { EndpointSlice, Service } from '#api/kube/types.ts';
+import { endpointSlices as slicesRef, services as servicesRef } from '#client/kube/resources.ts';
 import type { KubeClient } from '#client/kube/types.ts';
 import { createInformers } from '#cluster/machinery/informers.ts';
 import { keyOf } from '#cluster/machinery/types.ts';
@@ -81,8 +82,8 @@ function rotated(answers: readonly Answer[], by: number): Answer[] {
 
 async function createView(options: ClusterDnsOptions): Promise<DnsView> {
   const informers = createInformers({ ...options, log: options.log.child('dns') });
-  const services = informers.of<Service>({ group: '', version: 'v1', resource: 'services' });
-  const slices = informers.of<EndpointSlice>({ group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' });
+  const services = informers.of<Service>(servicesRef);
+  const slices = informers.of<EndpointSlice>(slicesRef);
   services.addIndex('address', (s) => (s.spec?.clusterIP && s.spec.clusterIP !== 'None' ? [s.spec.clusterIP] : []));
   slices.addIndex('service', (s) => serviceKey(s) ?? []);
   slices.addIndex('address', (s) => (s.endpoints ?? []).flatMap((e) => e.addresses ?? []));

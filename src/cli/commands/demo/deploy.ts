@@ -2,16 +2,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import type { Deployment, KubeObject, Node, Pod, Service } from '#api/kube/types.ts';
+import { deployments, nodes, pods, services as servicesRef } from '#client/kube/resources.ts';
 import type { ResourceRef } from '#client/kube/types.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { DemoContext } from './types.ts';
 import { services } from './build.ts';
 
 const namespace = 'default';
-const deployments: ResourceRef = { group: 'apps', version: 'v1', resource: 'deployments' };
-const servicesRef: ResourceRef = { group: '', version: 'v1', resource: 'services' };
-const nodes: ResourceRef = { group: '', version: 'v1', resource: 'nodes' };
-const pods: ResourceRef = { group: '', version: 'v1', resource: 'pods' };
 const refs: Readonly<Record<string, ResourceRef>> = { Deployment: deployments, Service: servicesRef };
 
 /** Milliseconds between two looks at what becomes available, and for the word that it did when the controllers say nothing. */
