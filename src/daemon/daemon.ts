@@ -40,7 +40,7 @@ export async function startDaemon(config: DaemonConfig, log: Logger, stage: (tex
     registryMirrors: config.registryMirrors,
     insecureRegistries: config.insecureRegistries,
   };
-  await lockRoot(config.root, config.instance, kernel.processes);
+  lockRoot(config.root, kernel);
   stage('opening the runtime');
   const runtime = await openRuntime(around, { engine: true });
   stage('opening the engine');

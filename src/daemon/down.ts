@@ -25,12 +25,12 @@ export async function down(args: readonly string[]): Promise<number> {
   const kernel = linuxKernel();
   const socket = readDaemonFile(root)?.docker;
   await endDaemon(root, kernel);
-  const lock = await lockRoot(root, instance, kernel.processes);
+  const lock = lockRoot(root, kernel);
   await teardown({ root, instance }, kernel, systemClock, say);
   rmSync(join(root, 'run', 'daemon.json'), { force: true });
   if (socket !== undefined) rmSync(socket, { force: true });
   if (values.purge) removeState(root);
-  lock.close();
+  lock.release();
   say(values.purge ? `Gantry is down, and all of ${root} is removed` : `Gantry is down; its state stays in ${root}`);
   return 0;
 }

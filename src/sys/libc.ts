@@ -52,6 +52,7 @@ export interface Libc {
   pipe2(ends: Bytes, flags: number): number;
   memfd_create(name: string, flags: number): number;
   fcntl(fd: number, command: number, value: number): number;
+  flock(fd: number, operation: number): number;
   waitid(type: number, id: number, info: Bytes, options: number): number;
   posix_spawn(pid: Bytes, path: string, actions: Bytes, attributes: Bytes, args: Strings, env: Strings): number;
   posix_spawn_file_actions_init(actions: Bytes): number;
@@ -110,6 +111,7 @@ const signatures: Record<Exclude<keyof Libc, 'umount2Aside' | 'mountAside'>, [re
   pipe2: ['int', ['void *', 'int']],
   memfd_create: ['int', ['str', 'uint']],
   fcntl: ['int', ['int', 'int', 'long']],
+  flock: ['int', ['int', 'int']],
   waitid: ['int', ['int', 'uint', 'void *', 'int']],
   posix_spawn: ['int', ['void *', 'str', 'void *', 'void *', 'str *', 'str *']],
   posix_spawn_file_actions_init: ['int', ['void *']],

@@ -38,7 +38,7 @@ async function startAgent(root: string, file: JoinFile, log: Logger, stage: (tex
     registryMirrors: file.registryMirrors,
     insecureRegistries: file.insecureRegistries,
   };
-  await lockRoot(root, around.instance, kernel.processes);
+  lockRoot(root, kernel);
   const ready: AgentFile = { pid: process.pid, startTime: String(kernel.processes.startTime(process.pid)), server: file.access.server, imageStore: file.imageStore };
   writeAgent(root, ready);
   stage('opening the runtime');

@@ -72,6 +72,7 @@ export function fakeFiles(): FakeFiles {
       faulting(`look up the space of ${path}`, () => lstatSync(path));
       return { total: 100 * 2 ** 30, free: 50 * 2 ** 30, available: 40 * 2 ** 30 };
     },
+    lock: fakeLocks(),
     close: (fd) => faulting(`close descriptor ${fd}`, () => closeSync(fd)),
   };
 }
@@ -116,4 +117,16 @@ function linkTarget(path: string): string | undefined {
   } catch {
     return undefined; // no link, or nothing there: the open tells
   }
+}
+
+function fakeLocks(): Files['lock'] {
+  const locked = new Set<string>();
+  return (path) => {
+    const what = `lock ${path}`;
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) throw errnoFault('ELOOP', what);
+    if (locked.has(path)) throw new Fault('conflict', `${what}: another process has it`);
+    faulting(what, () => writeFileSync(path, '', { flag: 'a', mode: 0o600 }));
+    locked.add(path);
+    return { release: () => void locked.delete(path) };
+  };
 }

@@ -2,7 +2,7 @@ import { deviceNumber } from '#lib/device-number.ts';
 import { Fault } from '#lib/errors.ts';
 import { closeSync, constants, fsyncSync, openSync, statfsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { errnoFault, errnoOf, faulting, nodeFault } from '../errno.ts';
+import { errnoFault, errnoName, errnoOf, faulting, nodeFault } from '../errno.ts';
 import { check, lastErrno, libc } from '../libc.ts';
 import type { Files } from './types.ts';
 
@@ -13,6 +13,8 @@ const RESOLVE_IN_ROOT = 0x10n;
 const O_CLOEXEC = 0o2000000;
 const O_TMPFILE = 0o20200000;
 const FALLOC_FL_KEEP_SIZE = 1;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const RENAME_NOREPLACE = 1;
 const RENAME_EXCHANGE = 2;
 
@@ -64,8 +66,21 @@ export function linuxFiles(): Files {
       return { total: blocks * bsize, free: bfree * bsize, available: bavail * bsize };
     },
     reserve: (fd, from, bytes) => void check(libc().fallocate(fd, FALLOC_FL_KEEP_SIZE, from, bytes), `set aside ${bytes} bytes of the disk`),
+    lock,
     close: (fd) => faulting(`close descriptor ${fd}`, () => closeSync(fd)),
   };
+}
+
+/** Of the file as it was opened here: a child that the descriptor is not given to does not have it. */
+function lock(path: string): { release(): void } {
+  const what = `lock ${path}`;
+  const fd = faulting(what, () => openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
+  if (libc().flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+    const errno = lastErrno();
+    closeSync(fd);
+    throw errnoName(errno) === 'EAGAIN' ? new Fault('conflict', `${what}: another process has it`, { details: { errno: 'EAGAIN' } }) : errnoFault(errno, what);
+  }
+  return { release: () => closeSync(fd) };
 }
 
 function getXattr(path: string, name: string): Buffer | undefined {

@@ -116,5 +116,16 @@ export function filesSuite(name: string, make: () => Files): void {
       files.syncDirectory(top);
       assert.throws(() => files.syncDirectory(join(top, 'secret')), (error) => isFault(error, 'invalid'));
     });
+
+    it('locks a file for one at a time', () => {
+      const path = join(top, 'lock');
+      const first = files.lock(path);
+      assert.throws(() => files.lock(path), (error) => isFault(error, 'conflict') && error.message.includes(path));
+      first.release();
+      files.lock(path).release();
+      assert.equal(statSync(path).mode & 0o777, 0o600);
+      symlinkSync(path, join(top, 'link'));
+      assert.throws(() => files.lock(join(top, 'link')), (error) => isFault(error, 'invalid'));
+    });
   });
 }

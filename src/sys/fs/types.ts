@@ -24,5 +24,10 @@ export interface Files {
   space(path: string): { total: number; free: number; available: number };
   /** fallocate(2), the file's size kept: those bytes of it are on the disk, whatever else fills it. `exhausted` where there is no room, `not-implemented` where the file system cannot. */
   reserve(fd: number, from: number, bytes: number): void;
+  /**
+   * Locks the file at `path`, made for root alone where it is missing, until `release` or the end of this process, however that
+   * comes (flock(2)). `conflict` where it is locked already, by whomever.
+   */
+  lock(path: string): { release(): void };
   close(fd: number): void;
 }
