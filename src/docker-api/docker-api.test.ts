@@ -57,6 +57,13 @@ class Quiet extends Echo {
   }
 }
 
+/** A process whose client is cut off. */
+class Cut extends Echo {
+  override onEnd(handler: (cause?: Error) => void): void {
+    handler(new Error('cut off: too slow'));
+  }
+}
+
 let attached: Quiet | undefined;
 const calls: string[] = [];
 let released: (value: { StatusCode: number }) => void = () => {};
@@ -70,7 +77,7 @@ const backends = {
     },
     start: () => Promise.reject(new Fault('not-modified', 'already started')),
     wait: () => Promise.resolve({ result: new Promise((resolve) => (released = resolve)) }),
-    attach: () => Promise.resolve({ tty: false, streams: attached ?? new Echo() }),
+    attach: (reference: string) => Promise.resolve({ tty: reference === 'slow-tty', streams: reference.startsWith('slow') ? new Cut() : (attached ?? new Echo()) }),
     create: (body: object) => Promise.resolve({ Id: JSON.stringify(body), Warnings: [] }),
   },
   execs: {
@@ -311,6 +318,15 @@ test('attach without an upgrade is a plain answer until close', async () => {
   assert.match(top, /^HTTP\/1.1 200 OK/);
   assert.doesNotMatch(top, /chunked|Content-Length/i);
   assert.deepEqual(rest, frames('hi'));
+});
+
+test('an attached client that is cut off is told so: in the stream of errors, or on its terminal', async () => {
+  const told = async (reference: string): Promise<Buffer> => {
+    const head = `POST /containers/${reference}/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`;
+    return split(await raw([head]))[1];
+  };
+  assert.deepEqual(await told('slow'), frame('systemerr', Buffer.from('cut off: too slow')));
+  assert.equal((await told('slow-tty')).toString(), '\r\ncut off: too slow\r\n');
 });
 
 test('an upgrade that fails is answered as an error', async () => {

@@ -56,7 +56,7 @@ export function readStop(directory: string): Stop {
 
 function readConfig(directory: string): Partial<RuntimeConfig> {
   try {
-    return JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig;
+    return (JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as RuntimeConfig | null) ?? {};
   } catch {
     return {};
   }
