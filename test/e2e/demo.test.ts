@@ -7,8 +7,6 @@ import type { Result } from '../support/daemon.ts';
 import { freePort } from '../support/registry.ts';
 
 const gantry = join(import.meta.dirname, '../../src/main.ts');
-/** Milliseconds for a run in which nothing is rebuilt. */
-const secondRunMs = 10_000;
 
 describe('the demo', { skip: whyNoDaemon('docker', 'kubectl') ?? false }, () => {
   const daemon = new TestDaemon();
@@ -32,18 +30,15 @@ describe('the demo', { skip: whyNoDaemon('docker', 'kubectl') ?? false }, () => 
     assert.equal((await daemon.ok('kubectl', 'get', 'pods', '-l', 'app=posts', '--no-headers')).split('\n').length, 2);
   });
 
-  test('a second run rebuilds nothing, starts nothing anew, and is quick', async () => {
+  test('a second run rebuilds nothing, and starts nothing anew', async () => {
     const pods = (): Promise<string> => daemon.ok('kubectl', 'get', 'pods', '-o', 'jsonpath={.items[*].metadata.uid}');
     const before = await pods();
-    const began = Date.now();
     const { code, stdout, stderr } = await demo();
-    const took = Date.now() - began;
     assert.equal(code, 0, stderr + stdout);
     assert.equal(stdout.match(/, \d+ steps from the cache/g)?.length, 6);
     assert.doesNotMatch(stdout, /Step \d+\/\d+/);
     assert.match(stdout, /"status":"approved"/);
     assert.equal(await pods(), before);
-    assert.ok(took < secondRunMs, `it took ${took} ms`);
   });
 
   test('what does not work is named by its step', async () => {

@@ -1,4 +1,5 @@
 /** Programs that tests drive, by the PATH (the launcher adds those that it fetched). */
+import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -14,4 +15,11 @@ export function programPath(name: string): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Why a case that needs a newer `docker` than the tests' set-up asks for is skipped; false where this one is new enough. */
+export function dockerOlderThan(major: number): string | false {
+  if (programPath('docker') === undefined) return 'there is no docker client';
+  const version = execFileSync('docker', ['--version'], { encoding: 'utf8' }).match(/\d+[.\d]*/)?.[0] ?? '0';
+  return Number.parseInt(version, 10) < major && `docker is ${version}: this needs ${major} or newer`;
 }
