@@ -19,6 +19,8 @@ import type { Line } from './words.ts';
 
 /** Failures that are looked at in what one writer did. */
 const failuresPerWriter = 100;
+/** Of these, those at the first acts on an empty disk, one each: the database is being made. */
+const failuresAmidMaking = 40;
 /** What a writer has the disk do before it is stopped. */
 const actsPerWriter = 1500;
 const tellName = 'told';
@@ -76,7 +78,8 @@ async function record(place: string, files: Files, writer: ChildProcess, run: st
 /** Gives what one of the failures left. */
 async function failAt(place: string, before: Files, acts: readonly Act[], count: number, random: Random): Promise<Files> {
   const model = await wholeRun(place, before, acts);
-  const moments = Array.from({ length: count }, () => random.int(acts.length)).sort((a, b) => a - b);
+  const first = before.size === 0 ? failuresAmidMaking : 0;
+  const moments = Array.from({ length: count }, (_, i) => (i < first ? i : random.int(acts.length))).sort((a, b) => a - b);
   const [platter, heard, telling] = [new Platter(before), new Heard(), new Telling()];
   await withStore(place, before, (store) => heard.settle(store));
   let left: Files = before;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -11,7 +11,9 @@ import { openEmbeddedStore } from './store.ts';
 
 const ways: readonly [what: string, damage: (bytes: Buffer) => Buffer, says: RegExp][] = [
   ['empty', () => Buffer.alloc(0), /\(it is empty\)/],
-  ['cut after 100 bytes', (bytes) => bytes.subarray(0, 100), /page \d+ is beyond its end|it does not begin/],
+  ['cut after 100 bytes', (bytes) => bytes.subarray(0, 100), /it does not begin|second page/],
+  ['cut after its first page', (bytes) => bytes.subarray(0, 4096), /second page/],
+  ['without its second page', (bytes) => Buffer.concat([bytes.subarray(0, 4096), Buffer.alloc(4096), bytes.subarray(8192)]), /second page/],
   ['cut in half', (bytes) => bytes.subarray(0, bytes.length / 2), /page \d+ is beyond its end|bytes of at least/],
   ['zeros', (bytes) => Buffer.alloc(bytes.length), /it does not begin as a database/],
   ['another file', (bytes) => Buffer.alloc(bytes.length, 'another file'), /it does not begin as a database/],
@@ -47,12 +49,19 @@ test('a damaged database is told by its file, and stays as it is', async (t) => 
   await again.close();
 });
 
-test('a file that a kill amid the very first opening left empty is a new one', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'new-'));
-  t.after(() => rmSync(directory, { recursive: true }));
-  writeFileSync(join(directory, 'data.mdb'), '');
-  truncateSync(join(directory, 'data.mdb'));
-  const store = await openEmbeddedStore({ directory, durability: 'process', clock: new VirtualClock(), log: silentLogger });
-  await store.put('/k', Buffer.from('v'));
-  await store.close();
-});
+for (const [what, bytes] of [
+  ['empty', Buffer.alloc(0)],
+  ['torn', Buffer.concat([Buffer.alloc(12_288), Buffer.alloc(16_384, 'a page')])],
+] as const) {
+  test(`a file that an end amid the very first opening left ${what} is a new one`, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'new-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const open = (): Promise<Store> => openEmbeddedStore({ directory, durability: 'process', clock: new VirtualClock(), log: silentLogger });
+    writeFileSync(join(directory, 'data.mdb'), bytes);
+    const store = await open();
+    await store.put('/k', Buffer.from('v'));
+    await store.close();
+    writeFileSync(join(directory, 'data.mdb'), bytes);
+    await assert.rejects(open(), /is damaged/, 'once it was opened, it is no new one');
+  });
+}

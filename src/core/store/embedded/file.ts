@@ -2,7 +2,7 @@
  * A look at the database file before it is mapped: LMDB takes an empty file for a new one, and a page that is not there or
  * not one of its own ends the process. Layout: lmdb.h and mdb.c of the library that `lmdb` brings (data version 2).
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { Fault, codeOf } from '#lib/errors.ts';
 
 const magic = 0xbeefc0de;
@@ -16,18 +16,25 @@ const smallestPage = 4096;
 const unwrittenPages = 32;
 const noRoot = 0xffffffffffffffffn;
 
-/** Throws `conflict` where `file` is there and is no whole database; it is not changed. `lost`: what is only in it; `isNew`: it may be empty yet. */
+/** More bytes than a database has that was just made: its opening writes 28 KiB. */
+const mostUnfinished = 64 * 1024;
+
+/**
+ * Throws `conflict` where `file` is there and is no whole database; it is not changed. `lost`: what is only in it.
+ * `isNew`: no opening of it has ended yet, so nothing was stored: what a kill or a loss of power left of one is emptied.
+ */
 export function checkDatabaseFile(file: string, lost: string, isNew: boolean): void {
   let fd: number;
   try {
-    fd = openSync(file, 'r');
+    fd = openSync(file, isNew ? 'r+' : 'r');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return;
     throw error;
   }
   try {
-    const problem = isNew && fstatSync(fd).size === 0 ? undefined : problemOf(fd);
+    const problem = problemOf(fd);
     if (problem !== undefined) {
+      if (isNew && fstatSync(fd).size <= mostUnfinished) return ftruncateSync(fd, 0);
       throw new Fault('conflict', `the database ${file} is damaged (${problem}): restore it from a copy, or move it away to begin without it; only it holds ${lost}`);
     }
   } finally {
@@ -41,8 +48,9 @@ function problemOf(fd: number): string | undefined {
   const first = read(fd, 0);
   const page = first.readUInt32LE(at.databases) || smallestPage;
   if (!isMeta(first) || page < 256 || page > 65_536) return 'it does not begin as a database';
-  const metas = [first, read(fd, page)].filter(isMeta);
-  const newest = metas.reduce((a, b) => (b.readBigUInt64LE(at.transaction) > a.readBigUInt64LE(at.transaction) ? b : a));
+  const second = read(fd, page);
+  if (!isMeta(second)) return 'its second page is not one of a database';
+  const newest = [first, second].reduce((a, b) => (b.readBigUInt64LE(at.transaction) > a.readBigUInt64LE(at.transaction) ? b : a));
   const needed = (newest.readBigUInt64LE(at.lastPage) + 1n - BigInt(unwrittenPages)) * BigInt(page);
   if (BigInt(size) < needed) return `it has ${size} bytes of at least ${needed}`;
   for (const index of [0, 1]) {

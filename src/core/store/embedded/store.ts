@@ -39,7 +39,7 @@ export interface EmbeddedOptions {
 export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store> {
   const directory = resolve(options.directory);
   const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
-  // A kill amid the very first opening leaves an empty file; a later one that is empty has lost what it held.
+  // An end amid the very first opening leaves an empty or torn file; a later one that is so has lost what it held.
   const mark = join(directory, 'opened');
   const isNew = !existsSync(mark);
   checkDatabaseFile(join(directory, 'data.mdb'), options.holds ?? 'what was stored', isNew);
