@@ -65,12 +65,15 @@ export class SimNode {
   #process: { clock: ProcessClock; stop: AbortController } | undefined;
   #addresses = 0;
   #cpu: string;
+  /** What its Node says of that. */
+  #told: string;
   #reportedAt = -Infinity;
 
   constructor(options: NodeOptions) {
     this.name = options.name;
     this.#options = options;
     this.#cpu = options.cpu;
+    this.#told = options.cpu;
   }
 
   get running(): boolean {
@@ -142,17 +145,20 @@ export class SimNode {
     const ready = { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'simulated', lastHeartbeatTime: now };
     try {
       const { status } = await client.get<Node>(nodes, this.name);
+      this.#told = status?.allocatable?.['cpu'] ?? this.#told;
       const known = conditionOf(status?.conditions, 'Ready');
       if (known?.status === 'True' && monotonicMs(clock) - this.#reportedAt < statusMs && status?.allocatable?.['cpu'] === this.#cpu) return;
       const conditions = withCondition(status?.conditions, ready, now);
       await client.patch(nodes, this.name, { type: 'strategic', body: { status: { conditions, capacity: this.#room, allocatable: this.#room } } }, { subresource: 'status' });
       this.#reportedAt = monotonicMs(clock);
+      this.#told = this.#cpu;
     } catch (error) {
       if (!isFault(error, 'not-found')) throw error;
       const status = { capacity: this.#room, allocatable: this.#room, conditions: [{ ...ready, lastTransitionTime: now }] };
       await client.create<Node>(nodes, {
         apiVersion: 'v1', kind: 'Node', metadata: { name: this.name, labels: { 'kubernetes.io/hostname': this.name } }, spec: {}, status,
       });
+      this.#told = this.#cpu;
     }
   }
 
@@ -187,7 +193,7 @@ export class SimNode {
       return undefined;
     }
     if (isFinishedPod(pod)) return undefined;
-    const shortage = workload || wasTaken(pod) ? undefined : shortageOf(pod, this.#taken(informer), parse(this.#room));
+    const shortage = workload || wasTaken(pod) ? undefined : shortageOf(pod, this.#taken(informer), parse({ ...this.#room, cpu: this.#told }));
     const own = workload ?? (shortage ? undefined : this.#begin(uid, pod, now));
     const status = own ? statusOf(pod, own, now, isoSeconds(clock.now())) : { ...pod.status, phase: 'Failed', reason: shortage?.reason, message: shortage?.message };
     if (!sameJson(status, pod.status)) {

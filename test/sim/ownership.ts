@@ -9,6 +9,8 @@ export class Ownership {
   readonly #decisions: Decisions;
   readonly #say: (problem: string) => void;
   readonly #objects = new Map<string, { key: string; object: KubeObject }>();
+  /** Uids of what was to go after what it owns: somebody may have deleted it again, in another way, before that was told. */
+  readonly #waited = new Set<string>();
   /** Uids of what names an owner, by the owner's uid; and which of them did so before the owner's deletion began. */
   readonly #dependents = new Map<string, Map<string, 'before' | 'since'>>();
 
@@ -30,6 +32,7 @@ export class Ownership {
     const { uid = '', ownerReferences = [] } = object.metadata;
     this.#forget(this.#objects.get(uid)?.object, new Set(ownerReferences.map((owner) => owner.uid)));
     this.#objects.set(uid, { key, object });
+    if (object.metadata.deletionTimestamp !== undefined && object.metadata.finalizers?.includes(foregroundFinalizer)) this.#waited.add(uid);
     for (const owner of ownerReferences) {
       const dependents = this.#dependents.get(owner.uid) ?? new Map<string, 'before' | 'since'>();
       const late = this.#objects.get(owner.uid)?.object.metadata.deletionTimestamp !== undefined;
@@ -51,8 +54,7 @@ export class Ownership {
     for (const { uid, kind, name } of ownerReferences) {
       const owner = this.#objects.get(uid)?.object.metadata;
       if (!owner || (owner.namespace !== undefined && owner.namespace !== namespace)) continue;
-      const waits = owner.deletionTimestamp !== undefined && owner.finalizers?.includes(foregroundFinalizer);
-      if (!waits) this.#say(`${key} was collected while its owner ${kind} ${name} is there`);
+      if (!this.#waited.has(uid)) this.#say(`${key} was collected while its owner ${kind} ${name} is there`);
     }
   }
 
