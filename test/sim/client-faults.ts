@@ -48,7 +48,8 @@ export function faultyClient(options: FaultyClientOptions): KubeClient {
     get: (ref, name, namespace, more) => call((client) => client.get(ref, name, namespace, more)),
     list: async <T>(ref: ResourceRef, more?: ListOptions) => {
       const listed = await call((client) => client.list<T>(ref, more));
-      told?.(ref, Number(listed.metadata.resourceVersion));
+      // Lists of one namespace are somebody's own look: what informers hold is as old as it was.
+      if (more?.namespace === undefined) told?.(ref, Number(listed.metadata.resourceVersion));
       return listed;
     },
     create: (ref, object, more) => call((client) => client.create(ref, object, more)),
