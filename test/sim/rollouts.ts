@@ -38,7 +38,8 @@ export class Rollouts {
   /** When a deployment last gave up pods for being scaled. */
   readonly #scaled = new Map<string, number>();
   readonly #bounds = new Versions<Bounds>(longestDecisionMs);
-  readonly #sizes = new Versions<Size>(longestDecisionMs);
+  /** By kind: controllers are told of each by a watch of its own. */
+  readonly #sizes = { ReplicaSet: new Versions<Size>(longestDecisionMs), ReplicationController: new Versions<Size>(longestDecisionMs) };
   /** By uid. */
   readonly #sets = new Map<string, Sized>();
   /** By the uid of their controller, and by key. */
@@ -53,7 +54,8 @@ export class Rollouts {
 
   told(resource: string, revision: number, now: number): void {
     if (resource === 'deployments') this.#bounds.told(revision, now);
-    else if (resource === 'replicasets' || resource === 'replicationcontrollers') this.#sizes.told(revision, now);
+    else if (resource === 'replicasets') this.#sizes.ReplicaSet.told(revision, now);
+    else if (resource === 'replicationcontrollers') this.#sizes.ReplicationController.told(revision, now);
   }
 
   onDeployment(deployment: Deployment | undefined, revision: number): void {
@@ -65,7 +67,7 @@ export class Rollouts {
     if (!set) return;
     const uid = set.metadata.uid ?? '';
     this.#sets.set(uid, set);
-    this.#sizes.add(uid, { size: sizeOf(set), available: set.status?.availableReplicas ?? 0 }, revision);
+    this.#sizes[set.kind as keyof typeof this.#sizes].add(uid, { size: sizeOf(set), available: set.status?.availableReplicas ?? 0 }, revision);
     const owner = controllerOf(set);
     if (owner?.kind !== 'Deployment') return;
     const same = before?.metadata.uid === uid ? before : undefined;
@@ -90,11 +92,15 @@ export class Rollouts {
     return [...this.#sets.values()].filter((set) => controllerOf(set)?.uid === deployment);
   }
 
+  #sizesSince(uid: string, at: number): Size[] {
+    return Object.values(this.#sizes).flatMap((sizes) => sizes.since(uid, at));
+  }
+
   /** A set never has more pods than it wanted when it decided to make them. */
   #onPodCreated(key: string, owner: string): void {
     const decision = this.#decisions.of(owner);
     if (!decision) return;
-    const most = Math.max(...this.#sizes.since(owner, decision.since).map(({ size }) => size));
+    const most = Math.max(...this.#sizesSince(owner, decision.since).map(({ size }) => size));
     const active = [...(this.#podsOf.get(owner)?.values() ?? [])].filter(({ pod }) => isActivePod(pod)).length;
     if (active > most) this.#say(`pod ${key} is number ${active} of its set, which wanted ${most} at most`);
   }
@@ -124,7 +130,7 @@ export class Rollouts {
       this.#scaled.set(deployment, monotonicMs(this.#clock));
       return;
     }
-    const told = (uid: string | undefined): number[] => this.#sizes.since(uid ?? '', decision.since).map(({ available }) => available);
+    const told = (uid: string | undefined): number[] => this.#sizesSince(uid ?? '', decision.since).map(({ available }) => available);
     const size = sizeOf(set);
     if (Math.min(...told(set.metadata.uid)) <= size) return;
     const least = Math.min(...bounds.map((one) => one.least));
