@@ -13,6 +13,7 @@ const longestDecisionMs = 5 * 60_000;
 /** What a scaled deployment gives up goes within this, in milliseconds. */
 const scalingMs = 10_000;
 
+type SetKind = 'ReplicaSet' | 'ReplicationController';
 type Sized = ReplicaSet | ReplicationController;
 
 /** What a deployment allows its rollout: worked out here anew, not by the controller's own sums. */
@@ -67,7 +68,7 @@ export class Rollouts {
     if (!set) return;
     const uid = set.metadata.uid ?? '';
     this.#sets.set(uid, set);
-    this.#sizes[set.kind as keyof typeof this.#sizes].add(uid, { size: sizeOf(set), available: set.status?.availableReplicas ?? 0 }, revision);
+    this.#sizes[set.kind as SetKind].add(uid, { size: sizeOf(set), available: set.status?.availableReplicas ?? 0 }, revision);
     const owner = controllerOf(set);
     if (owner?.kind !== 'Deployment') return;
     const same = before?.metadata.uid === uid ? before : undefined;
