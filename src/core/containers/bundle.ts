@@ -1,10 +1,12 @@
 /** The directory of one container: the OCI configuration and what conmon and the runtime write beside it. */
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constants } from 'node:os';
 import type { RuntimeConfig } from '#api/oci/runtime.ts';
 import { annotationStopSignal, annotationStopTimeout } from '#api/oci/runtime.ts';
 import { codeOf } from '#lib/errors.ts';
+import type { Files } from '#sys/fs/types.ts';
 
 export interface Bundle {
   directory: string;
@@ -60,6 +62,18 @@ function readConfig(directory: string): Partial<RuntimeConfig> {
   } catch {
     return {};
   }
+}
+
+/**
+ * Removes the bundle, and the runtime's directory of the container, `state`, with it. Where the daemon ends meanwhile, a bundle
+ * without a record tells the next start of both; so `state` goes first, and at once: of a half the runtime can make nothing.
+ */
+export async function removeBundle(files: Pick<Files, 'removeTree'>, bundle: Bundle, state: string): Promise<void> {
+  await rename(state, join(bundle.directory, 'state')).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  });
+  await files.removeTree(state);
+  await files.removeTree(bundle.directory);
 }
 
 /** The exit status that conmon left, with its time; undefined while there is none. */

@@ -5,7 +5,7 @@ import { Aftermath, KeyedMutex } from '#lib/async.ts';
 import { Fault, isFault } from '#lib/errors.ts';
 import type { CgroupLimits, CgroupUsage } from '#sys/cgroup/types.ts';
 import { Attachments, inputOf } from './attachments.ts';
-import { bundleAt, readExit, readOomMark, readPid, writeBundle } from './bundle.ts';
+import { bundleAt, readExit, removeBundle, readOomMark, readPid, writeBundle } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
 import { defaultCapabilities } from './capabilities.ts';
 import { resizeTerminal } from './conmon/control.ts';
@@ -246,11 +246,7 @@ export class ConmonContainers implements Containers {
     if (!record.exit || kernel.cgroups.processes(record.cgroup).length > 0) await runtime.delete(record.id);
     if (kernel.cgroups.exists(record.cgroup)) await kernel.cgroups.remove(record.cgroup);
     await records.delete(record.id);
-    const files = async (): Promise<void> => {
-      // the bundle last: without a record it tells the next start of both
-      await kernel.files.removeTree(join(paths.runtimeRoot, record.id));
-      await kernel.files.removeTree(bundle.directory);
-    };
+    const files = (): Promise<void> => removeBundle(kernel.files, bundle, join(paths.runtimeRoot, record.id));
     this.#removals.begin(record.id, files, (error) => log.warn('the files of a removed container stay until the next start', { id: record.id, error }));
   }
 

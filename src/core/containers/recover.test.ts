@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, mock } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execute, openTestBed, whyNoContainers } from './testing.ts';
 import type { TestBed } from './testing.ts';
@@ -37,6 +37,29 @@ describe('containers: a daemon that was killed and came back', { skip }, () => {
     await execute(bed.containers, 'runs', ['touch', '/tmp/go3']);
     assert.equal((await bed.containers.wait('runs')).code, 3);
     for (const id of ['runs', 'ends', 'waits']) await bed.containers.remove(id);
+  });
+
+  it('removes what a removal left that was cut off, wherever that was', async () => {
+    const runtimeState = join(bed.directory, 'containers/runtime/half');
+    // before any file has gone; after the first file of one tree, of two
+    for (const trees of [0, 1, 2]) {
+      await bed.containers.create(bed.spec('half', ['true']));
+      await bed.containers.start('half');
+      await bed.containers.wait('half');
+      let left = trees;
+      const cut = mock.method(bed.kernel.files, 'removeTree', async (path: string) => {
+        if (left-- > 0) rmSync(join(path, 'config.json'), { force: true });
+        throw new Error('the daemon ends');
+      });
+      await bed.containers.remove('half');
+      await bed.containers.close();
+      cut.mock.restore();
+      assert.ok(readdirSync(join(bed.directory, 'containers/bundles')).includes('half'));
+      await bed.reopen();
+      await bed.containers.close();
+      await bed.reopen();
+      assert.deepEqual([bed.containers.get('half'), readdirSync(join(bed.directory, 'containers/bundles')).includes('half'), existsSync(runtimeState)], [undefined, false, false]);
+    }
   });
 
   it('kills a container whose supervisor was killed, also one that is paused', async () => {

@@ -16,7 +16,10 @@ const recoverLimit = 16;
 export async function recover(parts: ContainerParts, containers: ConmonContainers): Promise<void> {
   await forEachLimit(parts.records.list(), recoverLimit, (record) => recoverOne(parts, containers, record));
   for (const id of readdirSync(parts.bundles)) {
-    if (!parts.records.get(id) && !parts.records.damaged.has(id)) await discard(parts, containers, { id, cgroup: `${parts.instance}/lost/${id}` }, containers.bundleOf(id));
+    if (parts.records.get(id) || parts.records.damaged.has(id)) continue;
+    await discard(parts, containers, { id, cgroup: `${parts.instance}/lost/${id}` }, containers.bundleOf(id)).catch((error: unknown) => {
+      parts.log.error('cannot remove what is left of a container; trying again at the next start', { id, error });
+    });
   }
 }
 
