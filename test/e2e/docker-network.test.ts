@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { freePort } from '#test/support/registry.ts';
+import { dockerOlderThan } from '#test/support/programs.ts';
 import { eventually, TestEngine, whyNoDocker } from '#test/support/engine.ts';
 
 const serve = (text: string): string => `mkdir -p /www; echo ${text} > /www/index.html; exec httpd -f -p 80 -h /www`;
@@ -77,11 +78,22 @@ describe('networks and volumes', { skip: whyNoDocker() }, () => {
     await engine.ok('rm', '-f', 'stayer');
     await engine.ok('network', 'disconnect', 'later', 'mover');
     assert.doesNotMatch(await engine.ok('exec', 'mover', 'cat', '/etc/hosts'), /10\.213\.7\.9/);
-    await engine.ok('network', 'connect', '--gw-priority', '1', '--driver-opt', 'com.docker.network.endpoint.ifname=up0', 'later', 'mover');
-    assert.match(await engine.ok('exec', 'mover', 'ip', 'route'), /default via 10\.213\.7\.1 dev up0/);
-    await engine.ok('network', 'disconnect', 'later', 'mover');
     assert.equal((await engine.docker('exec', 'mover', 'ip', 'addr', 'show', 'eth1')).code, 1);
     await engine.ok('rm', '-f', 'mover');
+    await engine.ok('network', 'rm', 'later');
+  });
+
+  test('a network connected later takes the default route by its priority, and the name of its link', { skip: dockerOlderThan(28) }, async () => {
+    await engine.ok('network', 'create', '--subnet', '10.213.8.0/24', 'preferred');
+    await engine.ok('run', '-d', '--name', 'mover', 'bb:1', 'sleep', '100');
+    await engine.ok('network', 'connect', '--gw-priority', '1', '--driver-opt', 'com.docker.network.endpoint.ifname=up0', 'preferred', 'mover');
+    assert.match(await engine.ok('exec', 'mover', 'ip', 'route'), /default via 10\.213\.8\.1 dev up0/);
+    await engine.ok('rm', '-f', 'mover');
+    await engine.ok('network', 'rm', 'preferred');
+  });
+
+  test('prune takes the networks that no process is in', async () => {
+    await engine.ok('network', 'create', 'later');
     await engine.ok('run', '-d', '--name', 'joined', '--network', 'later', 'bb:1', 'sleep', '100');
     assert.deepEqual([await engine.ok('network', 'prune', '-f'), await engine.ok('network', 'ls', '-q', '--filter', 'dangling=true')], ['', '']);
     // as with dockerd: only a process uses a network
