@@ -57,6 +57,17 @@ describe('docker cp', { skip: whyNoDocker() }, () => {
     });
   }
 
+  test('all of a running container, but for what the kernel shows in it', async () => {
+    await engine.ok('run', '-d', '--name', 'whole', '--tmpfs', '/scratch', 'bb:1', 'sh', '-c', 'echo kept > /scratch/file; touch /made; sleep 1000');
+    for (let made = ''; made !== '/made';) made = (await engine.docker('exec', 'whole', 'ls', '/made')).stdout.trim();
+    const all = join(here, 'whole');
+    await engine.ok('cp', 'whole:/', all);
+    assert.equal(readFileSync(join(all, 'scratch/file'), 'utf8'), 'kept\n');
+    assert.match(readFileSync(join(all, 'etc/passwd'), 'utf8'), /^root:/);
+    for (const name of ['proc', 'sys', 'dev']) assert.deepEqual(readdirSync(join(all, name)), [], name);
+    await engine.ok('rm', '-f', 'whole');
+  });
+
   test('a stopped container\'s nested mounts and subpaths are copied as it would see them', async () => {
     await engine.ok('run', '--rm', '-v', 'deep:/d', 'bb:1', 'sh', '-c', 'mkdir -p /d/in/side; echo 1 > /d/in/side/one; ln -s /etc /d/in/out');
     const mount = 'type=volume,src=deep,dst=/top/vol,volume-subpath=in';

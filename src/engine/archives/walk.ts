@@ -2,7 +2,7 @@
  * A tree as a tar. Each directory is opened below its parent's descriptor, following no link, so that processes of the
  * container, which may change the tree meanwhile, cannot make the walk leave it.
  */
-import { constants, createReadStream, fstatSync, lstatSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { constants, createReadStream, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, statfsSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import type { HostFiles } from '#core/snapshots/unpack/extract.ts';
 import { majorOf, minorOf } from '#lib/device-number.ts';
@@ -18,6 +18,11 @@ const openDirectoryNoFollow = openDirectory | constants.O_NOFOLLOW;
 const openFile = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** Levels below the start; deeper trees are cut off with an error by the kernel's path limit anyway. */
 const depthLimit = 2048;
+/**
+ * File systems in which the kernel shows itself, by the number that statfs(2) gives: proc, sysfs, both cgroups, devpts, mqueue.
+ * As with dockerd a container's archive has just the directory that one is mounted on.
+ */
+const kernels: ReadonlySet<number> = new Set([0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x1cd1, 0x19800202]);
 
 export interface WalkOptions {
   files: HostFiles;
@@ -34,10 +39,12 @@ interface Node {
   /** From the walk's root, for `mounts`. */
   path: string;
   depth: number;
+  /** The device that the parent is on; absent at the start. */
+  device?: bigint;
 }
 
 /** What is at `name` below the descriptor `parent`, and all below it. */
-export async function* walk(options: WalkOptions, start: Omit<Node, 'depth'>): AsyncGenerator<TarSource> {
+export async function* walk(options: WalkOptions, start: Omit<Node, 'depth' | 'device'>): AsyncGenerator<TarSource> {
   yield* walkNode(options, { ...start, depth: 0 }, new Map());
 }
 
@@ -49,7 +56,7 @@ async function* walkNode(options: WalkOptions, node: Node, links: Map<string, st
   const entry = entryOf(node, stat, place);
   if (stat.isDirectory()) {
     yield { entry };
-    yield* walkDirectory(options, node, links);
+    if (stat.dev === node.device || !isOfHost(node.path, place)) yield* walkDirectory(options, node, stat.dev, links);
     return;
   }
   if (!stat.isFile()) {
@@ -66,14 +73,19 @@ async function* walkNode(options: WalkOptions, node: Node, links: Map<string, st
   yield* fileSource(options.files, node, entry);
 }
 
-async function* walkDirectory(options: WalkOptions, node: Node, links: Map<string, string>): AsyncGenerator<TarSource> {
+/** What is mounted there is the kernel's, or the devices that the runtime made. */
+function isOfHost(path: string, place: string): boolean {
+  return path === '/dev' || kernels.has(tryTo(() => statfsSync(place).type) ?? 0);
+}
+
+async function* walkDirectory(options: WalkOptions, node: Node, device: bigint, links: Map<string, string>): AsyncGenerator<TarSource> {
   const { files } = options;
   const mount = options.mounts.get(node.path);
-  const fd = mount === undefined ? tryOpen(() => files.openInRoot(node.parent, node.name, openDirectoryNoFollow)) : tryOpen(() => openSource(files, mount));
+  const fd = mount === undefined ? tryTo(() => files.openInRoot(node.parent, node.name, openDirectoryNoFollow)) : tryTo(() => openSource(files, mount));
   if (fd === undefined) return;
   try {
     for (const name of readdirSync(files.pathOf(fd)).sort()) {
-      yield* walkNode(options, { parent: fd, name, tarName: `${node.tarName}/${name}`, path: `${node.path === '/' ? '' : node.path}/${name}`, depth: node.depth + 1 }, links);
+      yield* walkNode(options, { parent: fd, name, tarName: `${node.tarName}/${name}`, path: `${node.path === '/' ? '' : node.path}/${name}`, depth: node.depth + 1, device }, links);
     }
   } finally {
     files.close(fd);
@@ -91,7 +103,7 @@ function openSource(files: HostFiles, { root, path }: MountSource): number {
 }
 
 async function* fileSource(files: HostFiles, node: Node, entry: TarEntry): AsyncGenerator<TarSource> {
-  const fd = tryOpen(() => files.openInRoot(node.parent, node.name, openFile));
+  const fd = tryTo(() => files.openInRoot(node.parent, node.name, openFile));
   if (fd === undefined) return;
   try {
     const stat = fstatSync(fd);
@@ -106,9 +118,9 @@ async function* fileSource(files: HostFiles, node: Node, entry: TarEntry): Async
 }
 
 /** Undefined where it vanished or became something else meanwhile. */
-function tryOpen(open: () => number): number | undefined {
+function tryTo(look: () => number): number | undefined {
   try {
-    return open();
+    return look();
   } catch (error) {
     const errno = isFault(error) ? error.details['errno'] : codeOf(error);
     if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP' || errno === 'ENXIO') return undefined;
