@@ -125,9 +125,21 @@ describe('attached clients', { skip: whyNoDocker() }, () => {
       const ended = new Promise<void>((resolve) => streams.onEnd(() => resolve()));
       await engine.ok('start', 'twice');
       await ended;
+      await engine.ok('wait', 'twice');
       assert.equal(text, expected, 'attached before its start');
     }
     await engine.ok('rm', 'twice');
+  });
+
+  test('one that reads slowly is given all, though the process has ended long before', async () => {
+    const kilobytes = 900;
+    const child = engine.spawn('run', '--name', 'slow', 'bb:1', 'dd', 'if=/bin/busybox', 'bs=1024', `count=${kilobytes}`);
+    await eventually(async () => (await engine.docker('inspect', '-f', '{{.State.Status}}', 'slow')).stdout === 'exited\n', 'its end');
+    let bytes = 0;
+    child.stdout?.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    assert.equal((await finished(child)).code, 0);
+    assert.equal(bytes, kilobytes * 1024);
+    await engine.ok('rm', 'slow');
   });
 
   test('one that never reads ends nothing, and its container can be removed', async () => {

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { directory, file, tarOf } from '#core/snapshots/testing.ts';
 import { isFault } from '#lib/errors.ts';
-import { TestEngine, whyNoDocker } from '../support/engine.ts';
+import { eventually, TestEngine, whyNoDocker } from '../support/engine.ts';
 import { fingerprint, hostSecret, sentinelTree } from '../support/trees.ts';
 
 const rounds = 200;
@@ -28,6 +28,7 @@ describe('a container that changes its tree', { skip: whyNoDocker() }, () => {
       'cd /w; echo ready; while :; do for n in a b c e; do mv $n x 2>/dev/null; mv x $n 2>/dev/null; [ -e $n ] || [ -L $n ] || { [ $n = a ] && mkdir -p a/directory && echo mine > a/secret; }; done; done',
     ].join('; ');
     id = await bed.ok('run', '-d', '--name', 'racer', 'bb', 'sh', '-c', swap);
+    await eventually(async () => (await bed.ok('logs', 'racer')) === 'ready', 'its tree');
     untouched = fingerprint(outside);
   });
   after(async () => {

@@ -160,6 +160,15 @@ export class Attachments implements Others {
     });
   }
 
+  /** The daemon goes; the process does not. */
+  close(): void {
+    const source = this.#source;
+    this.#letGo();
+    source?.close();
+    for (const client of this.#clients) client.finish();
+    this.#clients.clear();
+  }
+
   /** The process is being killed. */
   killed(): void {
     this.#end(killedMs);

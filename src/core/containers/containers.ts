@@ -22,6 +22,9 @@ import { FilterCache } from './seccomp/cache.ts';
 import { buildConfig } from './spec/build.ts';
 import type { ContainerEvent, Containers, CreateOptions, ContainerSpec, ContainerStatus, ExecSession, ExecSpec, Exit, Streams, TerminalSize } from './types.ts';
 
+/** Milliseconds that a supervisor's end may take to be seen. */
+const endSeenMs = 2000;
+
 export class ConmonContainers implements Containers {
   readonly parts: ContainerParts;
   readonly entries = new Entries();
@@ -255,8 +258,10 @@ export class ConmonContainers implements Containers {
     try {
       return await (entry.attachments ??= this.#attachments(entry)).attach();
     } catch (error) {
-      if (isFault(error, 'not-found', 'unavailable')) throw new Fault('conflict', `container ${id} is not running`, { cause: error });
-      throw error;
+      if (!isFault(error, 'not-found', 'unavailable')) throw error;
+      // its supervisor takes the socket away as it ends, a little before that is seen here
+      await Promise.race([entry.exited.promise, this.parts.clock.sleep(endSeenMs)]);
+      throw new Fault('conflict', `container ${id} is not running`, { cause: error });
     }
   }
 
@@ -302,6 +307,7 @@ export class ConmonContainers implements Containers {
 
   close(): Promise<void> {
     this.closing.abort();
+    for (const { attachments } of this.entries.all()) attachments?.close();
     return this.#removals.allOver();
   }
 

@@ -67,12 +67,11 @@ export class Live {
     }
   }
 
-  /** The run is over: what belongs to it ends. */
+  /** The run is over: what belongs to it ends. Who is connected to it ends when he has taken all that it printed. */
   endRun(): void {
     this.endHealth?.();
     this.endHealth = undefined;
-    for (const session of this.sessions) session.finish();
-    this.sessions.clear();
+    for (const session of this.sessions) if (!session.isConnected) session.finish();
   }
 
   cancelRestart(): void {
