@@ -14,11 +14,11 @@ const times = 10;
 const clock: Clock = { ...systemClock, now: () => systemClock.now(), monotonic: () => systemClock.monotonic() * BigInt(times), after: (ms, fn) => systemClock.after(ms / times, fn) };
 const longestMs = unreadMs / times;
 
-/** Answers without a look at the body; with `/part` it reads the beginning first; `/done`: there is nothing wrong. */
+/** Answers without a look at the body; with `/part` it reads the beginning first; `/done`: there is nothing wrong, and `?last` the client wants no more. */
 const server = createServer((request, response) => {
   boundUnread(request, response, clock);
   const refuse = (): void => {
-    if (request.url === '/done') response.writeHead(403, { 'content-length': 2 }).end('no');
+    if (request.url?.startsWith('/done')) response.writeHead(403, { 'content-length': 2 }).end('no');
     else void answerEarly(request, response, 403, {}, Buffer.from('no'), clock);
   };
   if (request.url !== '/part') refuse();
@@ -30,7 +30,7 @@ const server = createServer((request, response) => {
 before(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
 after(() => server.close());
 
-const head = (path: string): string => `POST ${path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`;
+const head = (path: string): string => `POST ${path} HTTP/1.1\r\nHost: x\r\n${path === '/done?last' ? 'Connection: close\r\n' : ''}Transfer-Encoding: chunked\r\n\r\n`;
 
 /** A client that sends pieces until it is cut, `pauseMs` between them. */
 async function upload(path: string, bytes: number, pauseMs: number): Promise<{ heard: string; sent: number; ms: number }> {
@@ -47,7 +47,7 @@ async function upload(path: string, bytes: number, pauseMs: number): Promise<{ h
   return { heard, sent: socket.bytesWritten, ms: performance.now() - start };
 }
 
-for (const path of ['/', '/part', '/done']) {
+for (const path of ['/', '/part', '/done', '/done?last']) {
   test(`an endless body of a request that was refused is cut, and the refusal is heard: ${path}`, async () => {
     const { heard, ms } = await upload(path, 1 << 16, 1);
     assert.match(heard, /^HTTP\/1\.1 403 [^]*no$/);

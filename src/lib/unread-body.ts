@@ -14,7 +14,22 @@ const lingerMs = 500;
 
 /** Bounds what a client may go on sending when its request has been answered. To be called before the answer. */
 export function boundUnread(request: IncomingMessage, response: ServerResponse, clock: Clock): void {
-  response.once('finish', () => void passOver(request, clock));
+  const { socket } = request;
+  // Node closes a connection as soon as its last answer is sent: who still writes then is reset, and may never read it
+  socket.destroySoon = () => {
+    useOwn(socket);
+    socket.end();
+    void passOver(request, clock).then(() => socket.destroySoon());
+  };
+  response.once('finish', () => {
+    useOwn(socket);
+    void passOver(request, clock);
+  });
+}
+
+/** Takes away the method that was put in front of the socket's own. */
+function useOwn(socket: { destroySoon?: unknown }): void {
+  if (Object.hasOwn(socket, 'destroySoon')) delete socket.destroySoon;
 }
 
 /** Answers a request whose body has not all come, and then closes the connection: to close it at once would reset it, and the answer would be lost with it. */
