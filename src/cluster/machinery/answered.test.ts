@@ -42,6 +42,19 @@ test('a creation without an answer is tried again, and happens once', async () =
   }
 });
 
+test('whether a creation happened is not known from what came after it', async () => {
+  const refused = new Fault('unavailable', 'try again');
+  const unknown = (error: unknown): boolean => isFault(error, 'timeout');
+  const { client, creations } = apiWith(['happens']);
+  const create = client.create.bind(client);
+  let asked = 0;
+  const refusing = { ...client, create: (...args: Parameters<typeof create>) => (asked++ === 0 ? create(...args) : Promise.reject(refused)) } as KubeClient;
+  await assert.rejects(createAnswered(refusing, configMaps, ownedBy('a'), signal), unknown, 'the next tries were refused');
+  assert.equal(creations(), 1);
+  const unread = { ...apiWith(['happens']).client, get: () => Promise.reject(refused) } as unknown as KubeClient;
+  await assert.rejects(createAnswered(unread, configMaps, ownedBy('a'), signal), unknown, 'it could not be read');
+});
+
 test("another's object of that name is not taken for one's own", async () => {
   const taken = (error: unknown): boolean => isFault(error, 'already-exists');
   await assert.rejects(createAnswered(apiWith([], ownedBy('a')).client, configMaps, ownedBy('a'), signal), taken, 'it was there before');
