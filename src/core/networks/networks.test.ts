@@ -30,6 +30,7 @@ describe('networks', { skip }, () => {
   const sandboxes: string[] = [];
   let kernel: Kernel;
   let networks: Networks;
+  let netlink: ReturnType<Kernel['netlinks']['open']>;
   const open = (over: Partial<NetworksOptions> = {}) => openNetworks({ kernel, records, instance, clock: systemClock, random: systemRandom, log: createLogger({ write: () => {} }), ...over });
   const bridge = () => networks.get('bridge')?.id ?? '';
 
@@ -48,6 +49,7 @@ describe('networks', { skip }, () => {
 
   before(async () => {
     kernel = linuxKernel();
+    netlink = kernel.netlinks.open();
     networks = await open();
   });
   afterEach(async () => {
@@ -60,7 +62,6 @@ describe('networks', { skip }, () => {
   after(async () => {
     await networks.close();
     kernel.nft.run(dropTable(names.table));
-    const netlink = kernel.netlinks.open();
     netlink.deleteLink(names.defaultBridge);
     netlink.close();
     rmSync(directory, { recursive: true, force: true });
@@ -236,12 +237,9 @@ describe('networks', { skip }, () => {
     for (const [spec, message] of refused) await assert.rejects(networks.create(spec), message);
     await assert.rejects(networks.attach(bridge(), { sandboxId: 'a', namespace: join(directory, 'absent') }));
     assert.deepEqual(networks.list().length, 3);
-    const netlink = kernel.netlinks.open();
-    // those of sandboxes that went before go when the kernel has ended their namespaces
     const ends = (): string[] => netlink.links().map((l) => l.name).filter((name) => names.isHostEnd(name));
-    for (let i = 0; i < 200 && ends().length > 0; i++) await systemClock.sleep(50);
+    for (let i = 0; i < 200 && ends().length > 0; i++) await systemClock.sleep(50); // those of sandboxes that went, until the kernel has ended their namespaces
     assert.deepEqual(ends(), []);
-    netlink.close();
   });
 
   test('two endpoints whose ids begin alike have links of their own', async () => {
