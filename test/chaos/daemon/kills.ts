@@ -33,17 +33,18 @@ export async function killInItsStart(daemon: TestDaemon, kill: Kill, afterMs: nu
   await starting;
 }
 
-/** The agent of a node, ready or starting, if there is one. */
+/** The agent of a node, ready or starting, if there is one; a start that goes on may make another. */
 async function killAgent(daemon: TestDaemon, node: string): Promise<void> {
   const home = join(daemon.root, 'nodes', node);
-  for (const pid of agentsOf(home)) {
+  const killed = agentsOf(home);
+  for (const pid of killed) {
     try {
       process.kill(pid, 'SIGKILL');
     } catch (error) {
       assert.equal((error as NodeJS.ErrnoException).code, 'ESRCH');
     }
   }
-  await until('the agent to be gone', () => agentsOf(home).length === 0);
+  await until('the agent to be gone', () => !agentsOf(home).some((pid) => killed.includes(pid)));
 }
 
 export function agentsOf(home: string): number[] {
